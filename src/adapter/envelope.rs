@@ -1,0 +1,95 @@
+//! How what nodes tell each other is written: a kind, a version, and the rest. Release N and N-1
+//! read each other; what cannot be read is a gap, not a crash.
+//!
+//! ```text
+//! e1 <epoch> <seq> <ts> <mid> <json of Body>     an entry of a room's log, also as it is stored
+//! t1 <json of [Told]>                            a list told at once
+//! p1 <json of Diff>                              a room's people changed
+//! ```
+//! The store's script puts `e1`, epoch, seq and ts in front of what [`entry_tail`] gives it.
+use serde::{Deserialize, Serialize};
+
+use super::{Heard, Told};
+use crate::domain::{
+    id::{Epoch, RoomId},
+    message::{Author, Draft, Entry, Message},
+    position::Position,
+    presence::Diff,
+};
+
+#[derive(Serialize)]
+struct BodyRef<'a> {
+    author: &'a Author,
+    text: &'a str,
+}
+#[derive(Deserialize)]
+struct Body {
+    author: Author,
+    text: Draft,
+}
+
+/// Why an envelope cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("unreadable envelope: {0}")]
+pub struct Unreadable(&'static str);
+
+/// What of an entry is known before it is numbered: `<mid> <json>`.
+pub fn entry_tail(message: &Message) -> String {
+    let body = BodyRef { author: &message.author, text: message.text.as_str() };
+    let json = serde_json::to_string(&body).expect("texts and ids are always JSON");
+    format!("{} {json}", message.mid)
+}
+
+/// A numbered entry, for backends that number outside of a script.
+pub fn entry(epoch: &Epoch, seq: u64, ts: u64, tail: &str) -> String {
+    format!("e1 {epoch} {seq} {ts} {tail}")
+}
+
+pub fn told(list: &[Told]) -> String {
+    format!("t1 {}", serde_json::to_string(list).expect("raw JSON stays JSON"))
+}
+
+pub fn presence(diff: &Diff) -> String {
+    format!("p1 {}", serde_json::to_string(diff).expect("a diff is always JSON"))
+}
+
+/// Reads an entry of `room`.
+pub fn read_entry(room: &RoomId, text: &str) -> Result<Entry, Unreadable> {
+    let mut parts = text.splitn(6, ' ');
+    let mut next = || parts.next().ok_or(Unreadable("an entry has six parts"));
+    if next()? != "e1" {
+        return Err(Unreadable("not an entry of version 1"));
+    }
+    let epoch = next()?.parse().map_err(|_| Unreadable("epoch"))?;
+    let seq = next()?.parse().map_err(|_| Unreadable("seq"))?;
+    let ts = next()?.parse().map_err(|_| Unreadable("ts"))?;
+    let mid = next()?.parse().map_err(|_| Unreadable("mid"))?;
+    let body: Body = serde_json::from_str(next()?).map_err(|_| Unreadable("body"))?;
+    Ok(Entry {
+        room: room.clone(),
+        position: Position { epoch, seq },
+        ts,
+        mid,
+        author: body.author,
+        text: body.text,
+    })
+}
+
+/// Reads whatever arrived on a topic: `room`'s, or (`None`) the global one.
+pub fn read(room: Option<&RoomId>, text: &str) -> Result<Heard, Unreadable> {
+    let json = || serde_json_tail(text);
+    match (text.get(..3), room) {
+        (Some("e1 "), Some(room)) => Ok(Heard::Entry(read_entry(room, text)?.into())),
+        (Some("t1 "), _) => {
+            serde_json::from_str(json()).map(Heard::Told).map_err(|_| Unreadable("told"))
+        }
+        (Some("p1 "), Some(room)) => serde_json::from_str(json())
+            .map(|diff| Heard::Presence(room.clone(), diff))
+            .map_err(|_| Unreadable("diff")),
+        _ => Err(Unreadable("neither kind nor version is known")),
+    }
+}
+
+fn serde_json_tail(text: &str) -> &str {
+    text.get(3..).unwrap_or_default()
+}

@@ -1,0 +1,1 @@
+//! The adapter of a single node: what is told is heard here.

@@ -1,0 +1,48 @@
+//! The only source of time and of ids.
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::domain::id::{ConnectionId, Epoch, MessageId, NodeId, UserId};
+
+/// Milliseconds since 1970, by this machine. For ages and lifetimes; never for order.
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the clock")]
+pub fn now_ms() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// 128 random bits as 26 letters and digits.
+pub fn random_text() -> String {
+    let bytes = uuid::Uuid::new_v4().into_bytes();
+    data_encoding::BASE32_NOPAD.encode(&bytes).to_ascii_lowercase()
+}
+
+/// Makes an id of `prefix` and 128 random bits.
+fn random<T: std::str::FromStr>(prefix: &str) -> T
+where
+    T::Err: std::fmt::Debug,
+{
+    format!("{prefix}{}", random_text()).parse().expect("letters and digits make every id")
+}
+
+pub fn new_connection() -> ConnectionId {
+    random("c_")
+}
+
+pub fn new_guest() -> UserId {
+    random("g_")
+}
+
+pub fn new_node() -> NodeId {
+    random("n_")
+}
+
+pub fn new_epoch() -> Epoch {
+    random("e")
+}
+
+/// A mid for whoever cannot make its own: a tutorial's page.
+#[expect(clippy::disallowed_methods, reason = "the one place that makes message ids")]
+pub fn new_mid() -> MessageId {
+    uuid::Uuid::now_v7().to_string().parse().expect("a UUID is a mid")
+}

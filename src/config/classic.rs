@@ -1,0 +1,12 @@
+//! `[classic]`: the tutorials' dialects on the namespace `/`.
+use serde::Deserialize;
+
+use crate::domain::id::RoomId;
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Classic {
+    pub enabled: bool,
+    /// The one room in which all of them speak.
+    pub room: RoomId,
+}

@@ -1,0 +1,28 @@
+//! `[engine]`: Engine.IO, the transport under Socket.IO.
+use std::time::Duration;
+
+use bytesize::ByteSize;
+use serde::Deserialize;
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Engine {
+    #[serde(with = "humantime_serde")]
+    pub ping_interval: Duration,
+    #[serde(with = "humantime_serde")]
+    pub ping_timeout: Duration,
+    /// How long a session may go without entering a namespace.
+    #[serde(with = "humantime_serde")]
+    pub connect_timeout: Duration,
+    /// How long the change from polling to WebSocket may take.
+    #[serde(with = "humantime_serde")]
+    pub upgrade_timeout: Duration,
+    /// The largest event, on either transport.
+    pub max_event: ByteSize,
+    /// The largest body of a polling request, which may carry many events.
+    pub max_body: ByteSize,
+    /// Whether clients of Socket.IO 1 and 2 may come in; only while `classic.enabled`.
+    pub eio3: bool,
+    /// Whether long-polling is offered; without it a balancer needs no stickiness.
+    pub polling: bool,
+}

@@ -1,0 +1,122 @@
+//! Why a request was refused, as a coded value, and what went wrong inside; how each looks on the wire.
+use serde::Serialize;
+
+use crate::domain::Invalid;
+
+/// Whether something that was refused may have happened all the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// It did not happen.
+    None,
+    /// It may have happened; a retry under the same `mid` is always safe.
+    Unknown,
+}
+
+/// A refusal. The variant's name in snake case is its code: stable, unlike its text.
+#[derive(Debug, thiserror::Error, strum::IntoStaticStr, strum::EnumDiscriminants)]
+#[strum(serialize_all = "snake_case")]
+#[strum_discriminants(
+    name(Code),
+    derive(strum::IntoStaticStr, strum::EnumIter, strum::EnumMessage)
+)]
+#[strum_discriminants(strum(serialize_all = "snake_case"))]
+pub enum Error {
+    /// The payload is not what the event takes; `field` says where.
+    #[error("{message}")]
+    BadRequest { message: String, field: Option<String> },
+    /// No event has this name.
+    #[error("there is no such event")]
+    UnknownEvent,
+    /// Nothing vouches for whoever asks.
+    #[error("{0}")]
+    Unauthorized(&'static str),
+    /// The connection has not joined the room.
+    #[error("not a member of this room; join it first")]
+    NotMember,
+    /// The `mid` was used before, for another text.
+    #[error("this mid was used before with another text; a new message needs a new mid")]
+    IdempotencyConflict,
+    /// A text, an event or a body is larger than allowed.
+    #[error("{message}")]
+    TooLarge { message: String, field: Option<String> },
+    /// Too many in too short a time.
+    #[error("too many at once; wait and try again")]
+    RateLimited { retry_after_ms: u64 },
+    /// A cap on how many of something one may have.
+    #[error("{0}")]
+    LimitExceeded(&'static str),
+    /// The name is kept for the house, or reads like one that is.
+    #[error("this name is reserved; choose another")]
+    Reserved,
+    /// The `mid` is older than the time within which a retry is recognised.
+    #[error("this mid is too old to be retried safely; look the message up in the history")]
+    Expired,
+    /// The store does not answer now.
+    #[error("the store does not answer; try again")]
+    Unavailable { outcome: Outcome, retry_after_ms: u64 },
+    /// The node is going away.
+    #[error("this node is shutting down; reconnect")]
+    Draining,
+    /// Our fault; the cause is in the log and nowhere else.
+    #[error("something went wrong on our side")]
+    Internal(#[from] anyhow::Error),
+}
+
+/// How a refusal looks in an ack and in `error:notice`.
+#[derive(Debug, Serialize)]
+pub struct Refusal<'a> {
+    pub code: &'static str,
+    pub message: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub field: Option<&'a str>,
+    pub retryable: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_after_ms: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<Outcome>,
+}
+
+impl Error {
+    pub fn bad_request(message: impl Into<String>) -> Self {
+        Self::BadRequest { message: message.into(), field: None }
+    }
+
+    pub fn bad_field(field: &str, invalid: &Invalid) -> Self {
+        Self::BadRequest { message: invalid.to_string(), field: Some(field.to_owned()) }
+    }
+
+    /// The store is not there; whether the request took effect is `outcome`.
+    pub fn unavailable(outcome: Outcome) -> Self {
+        Self::Unavailable { outcome, retry_after_ms: 1_000 }
+    }
+
+    pub fn refusal(&self) -> Refusal<'_> {
+        let (field, retry_after_ms, outcome) = match self {
+            Self::BadRequest { field, .. } | Self::TooLarge { field, .. } => {
+                (field.as_deref(), None, None)
+            }
+            Self::RateLimited { retry_after_ms } => (None, Some(*retry_after_ms), None),
+            Self::Unavailable { outcome, retry_after_ms } => {
+                (None, Some(*retry_after_ms), Some(*outcome))
+            }
+            _ => (None, None, None),
+        };
+        Refusal {
+            code: self.into(),
+            message: self.to_string(),
+            field,
+            retryable: matches!(
+                self,
+                Self::RateLimited { .. }
+                    | Self::Unavailable { .. }
+                    | Self::Draining
+                    | Self::Internal(_)
+            ),
+            retry_after_ms,
+            outcome,
+        }
+    }
+}
+
+pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -1,0 +1,1 @@
+//! The embedded backend: one file, one node, durable before the ack.

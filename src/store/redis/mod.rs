@@ -1,0 +1,1 @@
+//! The Redis backend: standalone, Sentinel or Cluster.

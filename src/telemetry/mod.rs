@@ -1,0 +1,2 @@
+//! What the process says of itself: logs and metrics.
+pub mod metrics;
