@@ -46,3 +46,9 @@ pub fn new_epoch() -> Epoch {
 pub fn new_mid() -> MessageId {
     uuid::Uuid::now_v7().to_string().parse().expect("a UUID is a mid")
 }
+
+/// A duration somewhere within ± 20 % of this one, so that nodes do not act in step.
+pub fn jitter(around: std::time::Duration) -> std::time::Duration {
+    let random = f64::from(uuid::Uuid::new_v4().as_fields().0) / f64::from(u32::MAX);
+    around.mul_f64(0.8 + 0.4 * random)
+}

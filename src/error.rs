@@ -34,6 +34,9 @@ pub enum Error {
     /// The connection has not joined the room.
     #[error("not a member of this room; join it first")]
     NotMember,
+    /// No such room, or none that one may know of.
+    #[error("there is no such room")]
+    NotFound,
     /// The `mid` was used before, for another text.
     #[error("this mid was used before with another text; a new message needs a new mid")]
     IdempotencyConflict,

@@ -105,6 +105,9 @@ pub trait Adapter: Send + Sync {
     /// Returns when it is certain that whatever is told from now on is heard. Dropping the
     /// guard ends it after a while, so that who comes back soon finds it still open.
     async fn listen(&self, topic: Topic) -> Result<Listening>;
+
+    /// Subscribes to a topic again that seems deaf although nothing said so.
+    async fn relisten(&self, topic: &Topic) -> Result<()>;
 }
 
 /// Keeps a topic listened to.

@@ -1,0 +1,2 @@
+//! A token of some kind → an identity, or a refusal.
+pub mod guest;

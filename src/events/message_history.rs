@@ -1,0 +1,79 @@
+//! `message:history`: reads a room's log, a page at a time, in either direction.
+use serde::{Deserialize, Serialize};
+
+use super::{Answer, Caller, ClientEvent, message_new, room_join::PageSize};
+use crate::{
+    domain::{
+        id::{Epoch, RoomId},
+        message::Entry,
+        position::Seq,
+    },
+    error::{Error, Result},
+    policy::access,
+    state::AppState,
+    store::log::Range,
+};
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MessageHistory {
+    room: RoomId,
+    /// At most one of the three; none: the newest page.
+    #[serde(default)]
+    before: Option<Seq>,
+    #[serde(default)]
+    after: Option<Seq>,
+    #[serde(default)]
+    around: Option<Seq>,
+    #[serde(default)]
+    limit: PageSize,
+}
+
+/// A page in rising order. It is authoritative: a number that is missing in it is no more.
+#[derive(Debug, Serialize)]
+pub struct History {
+    #[serde(serialize_with = "page")]
+    pub messages: Vec<Entry>,
+    pub epoch: Option<Epoch>,
+    pub first: u64,
+    pub head: u64,
+    pub more_before: bool,
+    pub more_after: bool,
+}
+
+impl ClientEvent for MessageHistory {
+    const NAME: &'static str = "message:history";
+    type Ack = History;
+
+    async fn handle(self, caller: &Caller, app: &AppState) -> Result<Answer<History>> {
+        let range = self.range()?;
+        access::member_of(&self.room, &caller.connection)?;
+        let page = app.log.page(&self.room, range, self.limit.get()).await?;
+        let history = History {
+            messages: page.entries,
+            head: page.head.as_ref().map_or(0, |head| head.seq),
+            epoch: page.head.map(|head| head.epoch),
+            first: page.first,
+            more_before: page.more_before,
+            more_after: page.more_after,
+        };
+        Ok(history.into())
+    }
+}
+
+impl MessageHistory {
+    fn range(&self) -> Result<Range> {
+        match (self.before, self.after, self.around) {
+            (None, None, None) => Ok(Range::Newest),
+            (Some(seq), None, None) => Ok(Range::Before(seq.get())),
+            (None, Some(seq), None) => Ok(Range::After(seq.get())),
+            (None, None, Some(seq)) => Ok(Range::Around(seq.get())),
+            _ => Err(Error::bad_request("give at most one of before, after and around")),
+        }
+    }
+}
+
+#[expect(clippy::ptr_arg, reason = "serde hands over the field itself")]
+pub(super) fn page<S: serde::Serializer>(entries: &Vec<Entry>, to: S) -> Result<S::Ok, S::Error> {
+    message_new::messages(entries, to)
+}

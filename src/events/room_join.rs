@@ -1,0 +1,160 @@
+//! `room:join`: enters a room, reads on from where one was, and hears it from there.
+use serde::{Deserialize, Serialize};
+
+use super::{Answer, Caller, ClientEvent, message_history};
+use crate::{
+    domain::{
+        Invalid,
+        id::{Epoch, RoomId},
+        message::Entry,
+        position::{Cursor, ResetReason},
+        room::Place,
+        session::Role,
+    },
+    error::{Error, Result},
+    state::AppState,
+    store::log::{LONGEST_PAGE, Range, Resumed},
+};
+
+/// How many messages a page may have: 1 to 200.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(try_from = "u64")]
+pub struct PageSize(usize);
+
+impl PageSize {
+    pub fn get(self) -> usize {
+        self.0
+    }
+}
+impl Default for PageSize {
+    fn default() -> Self {
+        Self(50)
+    }
+}
+impl TryFrom<u64> for PageSize {
+    type Error = Invalid;
+    fn try_from(limit: u64) -> Result<Self, Invalid> {
+        match usize::try_from(limit) {
+            Ok(limit @ 1..=LONGEST_PAGE) => Ok(Self(limit)),
+            _ => Err(Invalid("a limit is 1 to 200")),
+        }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RoomJoin {
+    room: RoomId,
+    /// The last message one has; without it the newest page is read.
+    #[serde(default)]
+    since: Option<Cursor>,
+    #[serde(default)]
+    limit: PageSize,
+}
+
+#[derive(Debug, Serialize)]
+pub struct RoomJoined {
+    /// `null`: nobody has ever written here.
+    pub epoch: Option<Epoch>,
+    pub head: u64,
+    /// The oldest number still kept.
+    pub first: u64,
+    #[serde(serialize_with = "message_history::page")]
+    pub messages: Vec<Entry>,
+    /// The last number this page covers; what lies after it is heard live, or is paged if `has_more`.
+    pub upto: u64,
+    pub has_more: bool,
+    /// What came right after `since` is gone; this is the newest page.
+    pub truncated: bool,
+    /// What one has is not this log's past; forget it: this is the newest page.
+    pub reset: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<ResetReason>,
+    /// Users in the room.
+    pub count: u64,
+    pub me: Me,
+}
+
+/// What one is in this room.
+#[derive(Debug, Serialize)]
+pub struct Me {
+    pub role: Role,
+}
+
+impl ClientEvent for RoomJoin {
+    const NAME: &'static str = "room:join";
+    type Ack = RoomJoined;
+
+    async fn handle(self, caller: &Caller, app: &AppState) -> Result<Answer<RoomJoined>> {
+        self.may_enter(caller, app).await?;
+        let entered = app.rooms.enter(&caller.connection, &self.room)?;
+        entered.ready().await?;
+        let place = Place::Room(self.room.clone());
+        let read = async {
+            let count = app.presence.enter(&place, &caller.member()).await?.count;
+            Ok::<_, Error>((count, self.read(app).await?))
+        };
+        let (count, resumed) = match read.await {
+            Ok(read) => read,
+            Err(error) => {
+                if !entered.was_member() {
+                    app.presence.leave(&place, &caller.connection.id, false).await;
+                }
+                return Err(error);
+            }
+        };
+        let joined = joined(resumed, count, caller.identity().role);
+        let read = joined.epoch.clone().map(|epoch| (epoch, joined.upto));
+        Ok(Answer::then(joined, move || entered.go_live(read)))
+    }
+}
+
+impl RoomJoin {
+    async fn may_enter(&self, caller: &Caller, app: &AppState) -> Result<()> {
+        if caller.connection.is_in(&self.room) {
+            return Ok(());
+        }
+        if caller.connection.rooms().len() >= app.config.limits.rooms_per_connection {
+            return Err(Error::LimitExceeded("this connection is in as many rooms as it may be"));
+        }
+        if app.config.rooms.open {
+            return Ok(());
+        }
+        let heads = app.log.heads(std::slice::from_ref(&self.room)).await?;
+        if heads.iter().all(Option::is_none) { Err(Error::NotFound) } else { Ok(()) }
+    }
+
+    async fn read(&self, app: &AppState) -> Result<Resumed> {
+        let limit = self.limit.get();
+        match &self.since {
+            Some(cursor) => app.log.since(&self.room, cursor, limit).await,
+            None => {
+                let page = app.log.page(&self.room, Range::Newest, limit).await?;
+                Ok(Resumed { page, ..Resumed::default() })
+            }
+        }
+    }
+}
+
+fn joined(resumed: Resumed, count: u64, role: Role) -> RoomJoined {
+    let Resumed { page, truncated, reset } = resumed;
+    let head = page.head.as_ref().map_or(0, |head| head.seq);
+    // Where entries are missing at the end they are no more; where more follow, they are paged.
+    let upto = match page.entries.last() {
+        Some(last) if page.more_after => last.position.seq,
+        _ => head,
+    };
+    RoomJoined {
+        epoch: page.head.map(|head| head.epoch),
+        head,
+        first: page.first,
+        messages: page.entries,
+        upto,
+        has_more: page.more_after,
+        truncated,
+        reset: reset.is_some(),
+        reason: reset,
+        count,
+        me: Me { role },
+    }
+}

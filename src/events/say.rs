@@ -1,0 +1,36 @@
+//! Saying something in a room, whoever says it: a native event and every tutorial's dialect end here.
+use std::time::Instant;
+
+use opentelemetry::KeyValue;
+
+use crate::{
+    domain::message::Message,
+    error::{Error, Result},
+    state::AppState,
+    store::log::Appended,
+};
+
+/// Remembers and tells a message, in one step. Its author hears it like everybody else.
+pub async fn say(message: &Message, app: &AppState) -> Result<Appended> {
+    let began = Instant::now();
+    let result = app.log.append(message).await;
+    let name = match &result {
+        Ok(appended) if appended.dup => "dup",
+        Ok(_) => "ok",
+        Err(error) => error.into(),
+    };
+    let seconds = began.elapsed().as_secs_f64();
+    app.metrics.append_seconds.record(seconds, &[KeyValue::new("result", name)]);
+    if let Ok(appended) = &result {
+        if appended.dup {
+            app.metrics.dup.add(1, &[]);
+        } else if appended.heard_by == Some(0) {
+            // Nobody heard it although this node hosts the room: the subscription is deaf.
+            app.rooms.suspect(&message.room);
+        }
+    }
+    if let Err(Error::Internal(_)) = &result {
+        tracing::debug!(room = %message.room, "append failed");
+    }
+    result
+}

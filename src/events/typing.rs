@@ -1,0 +1,18 @@
+//! `typing`: who is typing in a room now, as a whole set; it replaces the one before.
+use serde::Serialize;
+
+use super::ServerEvent;
+use crate::domain::{id::RoomId, presence::Person};
+
+#[derive(Debug, Serialize)]
+pub struct Typing<'a> {
+    pub room: &'a RoomId,
+    /// At most five.
+    pub users: &'a [Person],
+    /// How many more.
+    pub more: usize,
+}
+
+impl ServerEvent for Typing<'_> {
+    const NAME: &'static str = "typing";
+}

@@ -1,0 +1,82 @@
+//! A connection as rooms see it: who it is, in which words it hears, and where its frames go.
+use std::{collections::HashSet, sync::Arc};
+
+use parking_lot::Mutex;
+
+use super::outbox::{CloseReason, Frame, Outbox};
+use crate::domain::{
+    id::{ConnectionId, RoomId, UserId},
+    view::View,
+};
+
+pub struct Connection {
+    pub id: ConnectionId,
+    pub user: UserId,
+    outbox: Arc<dyn Outbox>,
+    view: Mutex<View>,
+    /// Free-form names it put itself under; see [`crate::adapter::Audience::Group`].
+    groups: Mutex<HashSet<String>>,
+    rooms: Mutex<HashSet<RoomId>>,
+}
+
+impl Connection {
+    pub fn new(id: ConnectionId, user: UserId, view: View, outbox: Arc<dyn Outbox>) -> Arc<Self> {
+        Arc::new(Self {
+            id,
+            user,
+            outbox,
+            view: Mutex::new(view),
+            groups: Mutex::default(),
+            rooms: Mutex::default(),
+        })
+    }
+
+    pub fn view(&self) -> View {
+        *self.view.lock()
+    }
+
+    /// It has shown that it speaks this: from undecided to this alone, else this too.
+    pub fn speaks(&self, dialect: View) {
+        let mut view = self.view.lock();
+        *view = if *view == View::UNDECIDED { dialect } else { view.with(dialect) };
+    }
+
+    /// Puts it under a name; `false`: it has `most` already.
+    pub fn group(&self, name: &str, most: usize) -> bool {
+        let mut groups = self.groups.lock();
+        groups.contains(name) || (groups.len() < most && groups.insert(name.to_owned()))
+    }
+
+    pub fn is_in_group(&self, name: &str) -> bool {
+        self.groups.lock().contains(name)
+    }
+
+    pub fn is_in(&self, room: &RoomId) -> bool {
+        self.rooms.lock().contains(room)
+    }
+
+    pub fn rooms(&self) -> Vec<RoomId> {
+        self.rooms.lock().iter().cloned().collect()
+    }
+
+    pub(super) fn note_room(&self, room: &RoomId) {
+        self.rooms.lock().insert(room.clone());
+    }
+
+    pub(super) fn forget_room(&self, room: &RoomId) {
+        self.rooms.lock().remove(room);
+    }
+
+    /// Sends a frame; a connection that does not take it is closed. `false`: it was.
+    pub fn push(&self, frame: &Frame) -> bool {
+        let taken = self.outbox.push(frame).is_ok();
+        if !taken {
+            self.outbox.close(CloseReason::SlowConsumer);
+        }
+        taken
+    }
+
+    pub fn close(&self, reason: CloseReason) {
+        self.outbox.close(reason);
+    }
+}

@@ -1,0 +1,149 @@
+//! What arrives from other nodes (and from this one, like from all others), and to whom it goes.
+use std::sync::Arc;
+
+use super::{Connection, Frame, News, Rooms, hosted::Hosted, typing};
+use crate::{
+    adapter::{Audience, GapCause, Heard, Hearing, Told},
+    domain::{id::RoomId, presence::Diff},
+};
+
+/// How long presence changes are gathered before members are told.
+const GATHER: std::time::Duration = std::time::Duration::from_millis(100);
+
+impl Rooms {
+    /// Runs until the adapter ends. Nothing here waits for the store.
+    pub async fn listen(self, mut hearing: Hearing) {
+        while let Some(heard) = hearing.recv().await {
+            match heard {
+                Heard::Entry(entry) => self.hear(entry),
+                Heard::Told(list) => list.into_iter().for_each(|told| self.dispatch(told)),
+                Heard::Presence(room, diff) => self.presence(&room, diff),
+                Heard::Gap { rooms, cause } => self.gap(rooms, cause),
+            }
+        }
+    }
+
+    fn dispatch(&self, told: Told) {
+        if let (typing::EVENT, Audience::Room(room)) = (told.event.as_str(), &told.to) {
+            if let Some(hosted) = self.hosted(room) {
+                self.typed(&hosted, &told);
+            }
+            return;
+        }
+        let audience = self.audience(&told.to);
+        let frame = Frame::with_args(told.event, told.args);
+        for connection in audience {
+            if told.except.as_ref() != Some(&connection.id) && connection.view().meets(told.view) {
+                connection.push(&frame);
+            }
+        }
+    }
+
+    fn audience(&self, to: &Audience) -> Vec<Arc<Connection>> {
+        let connections = self.0.connections.read();
+        if let Audience::Connection(id) = to {
+            return connections.get(id).cloned().into_iter().collect();
+        }
+        let concerns = |connection: &Connection| match to {
+            Audience::Everyone => true,
+            Audience::Room(room) => connection.is_in(room),
+            Audience::User(user) => connection.user == *user,
+            Audience::Group(name) => connection.is_in_group(name),
+            Audience::Connection(id) => connection.id == *id,
+        };
+        connections.values().filter(|connection| concerns(connection)).cloned().collect()
+    }
+
+    /// Members are told a little later, together with what else changes meanwhile.
+    fn presence(&self, room: &RoomId, diff: Diff) {
+        let Some(hosted) = self.hosted(room) else { return };
+        self.speech(&hosted).words.told(room, &News::Presence(&diff));
+        let waiting = {
+            let mut state = hosted.state();
+            match &mut state.pending {
+                Some(pending) => {
+                    merge(pending, diff);
+                    true
+                }
+                none => {
+                    *none = Some(diff);
+                    false
+                }
+            }
+        };
+        if !waiting {
+            let rooms = self.clone();
+            self.0.parts.lifecycle.spawn_until_stop(async move {
+                tokio::time::sleep(GATHER).await;
+                rooms.tell_presence(&hosted);
+            });
+        }
+    }
+
+    fn tell_presence(&self, hosted: &Hosted) {
+        let mut state = hosted.state();
+        let Some(diff) = state.pending.take() else { return };
+        if !(diff.joined.is_empty() && diff.left.is_empty() && diff.changed.is_empty()) {
+            state.members.tell(&News::Presence(&diff), &self.speech(hosted));
+        }
+    }
+
+    fn gap(&self, rooms: Option<Vec<RoomId>>, cause: GapCause) {
+        let doubtful: Vec<Arc<Hosted>> = match rooms {
+            Some(rooms) => rooms.iter().filter_map(|room| self.hosted(room)).collect(),
+            None => self.all_hosted(),
+        };
+        let name: &'static str = cause.into();
+        tracing::info!(cause = name, rooms = doubtful.len(), "something may have been missed");
+        let this = self.clone();
+        self.0.parts.lifecycle.spawn_until_stop(async move {
+            this.compare(&doubtful, name).await;
+        });
+    }
+}
+
+/// What came after wins; who left and came back meanwhile was never away.
+fn merge(into: &mut Diff, later: Diff) {
+    for person in later.joined {
+        let before = into.left.len();
+        into.left.retain(|p| p.id != person.id);
+        if into.left.len() == before {
+            into.joined.push(person);
+        }
+    }
+    for person in later.left {
+        let before = into.joined.len();
+        into.joined.retain(|p| p.id != person.id);
+        into.changed.retain(|p| p.id != person.id);
+        if into.joined.len() == before {
+            into.left.push(person);
+        }
+    }
+    for person in later.changed {
+        into.changed.retain(|p| p.id != person.id);
+        match into.joined.iter_mut().find(|p| p.id == person.id) {
+            Some(joined) => *joined = person,
+            None => into.changed.push(person),
+        }
+    }
+    into.count = later.count;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::presence::Person;
+
+    fn person(id: &str) -> Person {
+        Person { id: id.parse().unwrap(), name: Some(id.to_owned()), classic: false }
+    }
+
+    #[test]
+    fn who_leaves_and_comes_back_at_once_was_never_away() {
+        let mut diff = Diff { left: vec![person("ada")], count: 1, ..Diff::default() };
+
+        merge(&mut diff, Diff { joined: vec![person("ada")], count: 2, ..Diff::default() });
+
+        assert_eq!(diff, Diff { count: 2, ..Diff::default() });
+    }
+}

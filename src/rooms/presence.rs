@@ -1,0 +1,236 @@
+//! Presence of this node's connections: what it has, the lease under which the store holds it,
+//! cleaning up after dead nodes, and making the store right again when it is not.
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use parking_lot::Mutex;
+use tokio::sync::RwLock;
+
+use crate::{
+    clock,
+    config::presence::Presence as PresenceConfig,
+    domain::{
+        id::{ConnectionId, UserId},
+        presence::{Diff, Member},
+        room::Place,
+    },
+    error::Result,
+    lifecycle::Lifecycle,
+    store::members::{Lease, Members, People},
+    telemetry::metrics::Metrics,
+};
+
+/// Cheap to clone.
+#[derive(Clone)]
+pub struct Presence(Arc<Inner>);
+
+struct Inner {
+    members: Arc<dyn Members>,
+    config: PresenceConfig,
+    metrics: Metrics,
+    /// The truth about this node's connections; the store is made to match it.
+    here: Mutex<HashMap<Place, HashMap<ConnectionId, Member>>>,
+    /// Places where somebody left with grace, and when it ends.
+    leaving: Mutex<HashMap<Place, Instant>>,
+    /// Places where the store may hold what is no longer here.
+    doubtful: Mutex<HashSet<Place>>,
+    /// Changes share it; a comparison, which must not meet a change half done, has it alone.
+    changing: RwLock<()>,
+}
+
+impl Presence {
+    pub fn new(members: Arc<dyn Members>, config: PresenceConfig, metrics: Metrics) -> Self {
+        Self(Arc::new(Inner {
+            members,
+            config,
+            metrics,
+            here: Mutex::default(),
+            leaving: Mutex::default(),
+            doubtful: Mutex::default(),
+            changing: RwLock::new(()),
+        }))
+    }
+
+    /// Puts a connection into a place. If the store does not answer it is still noted here, and
+    /// the next comparison enters it, unless the caller takes it out again.
+    pub async fn enter(&self, place: &Place, member: &Member) -> Result<Diff> {
+        let _changing = self.0.changing.read().await;
+        self.0
+            .here
+            .lock()
+            .entry(place.clone())
+            .or_default()
+            .insert(member.connection.clone(), member.clone());
+        self.0.members.enter(place, member).await
+    }
+
+    /// Takes a connection out of a place; with `grace` its user may come back unnoticed.
+    pub async fn leave(&self, place: &Place, connection: &ConnectionId, grace: bool) {
+        let _changing = self.0.changing.read().await;
+        let Some(member) = self.forget(place, connection) else { return };
+        if grace {
+            let ends = Instant::now() + self.0.config.grace;
+            self.0.leaving.lock().insert(place.clone(), ends);
+        }
+        if let Err(error) = self.0.members.leave(place, &member, grace).await {
+            tracing::debug!(place = place.key(), %error, "leaving is left to the next comparison");
+            self.0.doubtful.lock().insert(place.clone());
+        }
+    }
+
+    /// Takes a connection out of every place.
+    pub async fn leave_all(&self, connection: &ConnectionId) {
+        for place in self.places_of(connection) {
+            self.leave(&place, connection, true).await;
+        }
+    }
+
+    /// Shows a connection under another name wherever it is.
+    pub async fn rename(&self, connection: &ConnectionId, name: &str) -> Result<()> {
+        for place in self.places_of(connection) {
+            let member = self.0.here.lock().get(&place).and_then(|m| m.get(connection)).cloned();
+            if let Some(mut member) = member {
+                member.name = Some(name.to_owned());
+                self.enter(&place, &member).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Users in a place; those whose grace has ended are not among them.
+    pub async fn people(
+        &self,
+        place: &Place,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> Result<People> {
+        self.0.members.sweep(place).await?;
+        self.0.members.people(place, cursor, limit).await
+    }
+
+    /// Which of these users are online, in the order asked.
+    pub async fn online(&self, users: &[UserId]) -> Result<Vec<bool>> {
+        let mut online = Vec::with_capacity(users.len());
+        for user in users {
+            let place = Place::online(user);
+            self.0.members.sweep(&place).await?;
+            online.extend(self.0.members.present(&place, std::slice::from_ref(user)).await?);
+        }
+        Ok(online)
+    }
+
+    /// Named tutorial sockets of a place, in the order they came.
+    pub async fn classic(&self, place: &Place, limit: usize) -> Result<Vec<Member>> {
+        self.0.members.classic(place, limit).await
+    }
+
+    /// Starts what keeps presence right, until the soft stop.
+    pub fn keep(&self, lifecycle: &Lifecycle) {
+        let PresenceConfig { renew, reap, assert, .. } = self.0.config;
+        lifecycle.spawn_until_stop(self.clone().every(renew, |this| async move {
+            this.renew().await;
+        }));
+        lifecycle.spawn_until_stop(self.clone().every(reap, |this| async move {
+            this.reap().await;
+            this.sweep().await;
+        }));
+        lifecycle.spawn_until_stop(self.clone().every(assert, |this| async move {
+            this.assert_all().await;
+        }));
+    }
+
+    /// The last thing: takes out everything of this node, so that nobody has to reap it.
+    pub async fn retire(&self) {
+        if let Err(error) = self.0.members.retire().await {
+            tracing::warn!(%error, "could not take this node's people out; others will when its lease ends");
+        }
+    }
+
+    async fn every<F: Future<Output = ()>>(self, period: Duration, step: impl Fn(Self) -> F) {
+        loop {
+            step(self.clone()).await;
+            tokio::time::sleep(clock::jitter(period)).await;
+        }
+    }
+
+    async fn renew(&self) {
+        match self.0.members.renew().await {
+            Ok(Lease::Held) => {}
+            Ok(Lease::Fenced) => {
+                tracing::warn!("this node's lease had run out; entering its connections again");
+                self.assert_all().await;
+            }
+            Err(error) => tracing::debug!(%error, "cannot renew the lease"),
+        }
+    }
+
+    async fn reap(&self) {
+        match self.0.members.reap().await {
+            Ok(None) => {}
+            Ok(Some(node)) => {
+                tracing::info!(%node, "cleaned up after a dead node");
+                self.0.metrics.reaped.add(1, &[]);
+            }
+            Err(error) => tracing::debug!(%error, "cannot look for dead nodes"),
+        }
+    }
+
+    /// Ends the graces whose time has come.
+    async fn sweep(&self) {
+        let now = Instant::now();
+        let due: Vec<Place> = {
+            let mut leaving = self.0.leaving.lock();
+            let due =
+                leaving.iter().filter(|(_, at)| **at <= now).map(|(p, _)| p.clone()).collect();
+            leaving.retain(|_, at| *at > now);
+            due
+        };
+        for place in due {
+            if let Err(error) = self.0.members.sweep(&place).await {
+                tracing::debug!(%error, "cannot end graces now");
+                self.0.leaving.lock().entry(place).or_insert(now);
+            }
+        }
+    }
+
+    /// Compares place by place, and makes the store match.
+    async fn assert_all(&self) {
+        let mut places: HashSet<Place> = self.0.here.lock().keys().cloned().collect();
+        places.extend(std::mem::take(&mut *self.0.doubtful.lock()));
+        for place in places {
+            if let Err(error) = self.assert(&place).await {
+                tracing::debug!(%error, "cannot compare presence now");
+                self.0.doubtful.lock().insert(place);
+            }
+        }
+    }
+
+    async fn assert(&self, place: &Place) -> Result<()> {
+        let _alone = self.0.changing.write().await;
+        let members: Vec<Member> = {
+            let here = self.0.here.lock();
+            here.get(place).map(|m| m.values().cloned().collect()).unwrap_or_default()
+        };
+        self.0.members.assert(place, &members).await?;
+        self.0.members.sweep(place).await?;
+        Ok(())
+    }
+
+    fn places_of(&self, connection: &ConnectionId) -> Vec<Place> {
+        let here = self.0.here.lock();
+        here.iter().filter(|(_, m)| m.contains_key(connection)).map(|(p, _)| p.clone()).collect()
+    }
+
+    fn forget(&self, place: &Place, connection: &ConnectionId) -> Option<Member> {
+        let mut here = self.0.here.lock();
+        let members = here.get_mut(place)?;
+        let member = members.remove(connection);
+        if members.is_empty() {
+            here.remove(place);
+        }
+        member
+    }
+}

@@ -1,0 +1,132 @@
+//! The slow look over all hosted rooms: is each where the store says it ends? It catches whatever
+//! no other trigger noticed, and tells members where the log ends.
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use super::{
+    Rooms,
+    hosted::{Hosted, Phase},
+    repair,
+};
+use crate::{
+    adapter::Topic,
+    domain::{id::RoomId, position::Head},
+};
+
+/// Rooms compared in one call.
+const AT_ONCE: usize = 200;
+/// An entry that was stored a moment ago may still be on its way.
+const ON_ITS_WAY: Duration = Duration::from_millis(250);
+/// A room is active while somebody wrote this recently.
+const ACTIVE: Duration = Duration::from_secs(60);
+
+impl Rooms {
+    /// Looks over every room once per `position_check`, spread evenly, until told to stop.
+    pub async fn watch(self) {
+        let config = &self.0.parts.config;
+        // Sixteen slices: a room is always in the same one, so each is looked at once a round.
+        const SLICES: u32 = 16;
+        let mut tick = tokio::time::interval(config.position_check / SLICES);
+        let mut slice = 0;
+        loop {
+            tick.tick().await;
+            slice = (slice + 1) % SLICES;
+            let due: Vec<_> = self
+                .all_hosted()
+                .into_iter()
+                .filter(|hosted| slice_of(&hosted.room, SLICES) == slice)
+                .collect();
+            self.say_heads(&due);
+            self.look_twice(&due).await;
+        }
+    }
+
+    /// A room is behind when it is at the second look where it was at the first.
+    async fn look_twice(&self, due: &[Arc<Hosted>]) {
+        let first: Vec<(Arc<Hosted>, u64)> = self
+            .behind(due)
+            .await
+            .into_iter()
+            .map(|h| (h.clone(), h.state().track.last()))
+            .collect();
+        if first.is_empty() {
+            return;
+        }
+        tokio::time::sleep(ON_ITS_WAY).await;
+        let stuck: Vec<Arc<Hosted>> = first
+            .into_iter()
+            .filter(|(hosted, last)| hosted.state().track.last() == *last)
+            .map(|(hosted, _)| hosted)
+            .collect();
+        for hosted in self.behind(&stuck).await {
+            // Two looks, nothing heard between: the subscription itself is in doubt.
+            let topic = Topic::Room(hosted.room.clone());
+            if let Err(error) = self.0.parts.adapter.relisten(&topic).await {
+                tracing::debug!(room = %hosted.room, %error, "cannot subscribe again yet");
+            }
+            self.repair(&hosted, "position_check");
+        }
+    }
+
+    /// A message of this node was heard by nobody although this node hosts the room.
+    pub fn suspect(&self, room: &RoomId) {
+        let Some(hosted) = self.hosted(room) else { return };
+        let this = self.clone();
+        self.0.parts.lifecycle.spawn_until_stop(async move { this.look_twice(&[hosted]).await });
+    }
+
+    fn say_heads(&self, due: &[Arc<Hosted>]) {
+        for hosted in due {
+            let mut state = hosted.state();
+            let active = state.last_entry.is_some_and(|at| at.elapsed() < ACTIVE);
+            let beacon = self.0.parts.config.beacon;
+            if active && state.last_beacon.is_none_or(|at| at.elapsed() >= beacon) {
+                repair::beacon(&mut state, &self.speech(hosted));
+            }
+        }
+    }
+
+    /// Compares rooms with the store and repairs those that differ.
+    pub(super) async fn compare(&self, doubtful: &[Arc<Hosted>], cause: &'static str) {
+        for hosted in self.behind(doubtful).await {
+            self.repair(&hosted, cause);
+        }
+    }
+
+    /// Which of these are not where the store says they end.
+    async fn behind(&self, rooms: &[Arc<Hosted>]) -> Vec<Arc<Hosted>> {
+        let mut behind = Vec::new();
+        for some in rooms.chunks(AT_ONCE) {
+            let names: Vec<RoomId> = some.iter().map(|hosted| hosted.room.clone()).collect();
+            let asked = Instant::now();
+            match self.0.parts.log.heads(&names).await {
+                Ok(heads) => behind.extend(
+                    some.iter()
+                        .zip(heads)
+                        .filter(|(h, head)| differs(h, head.as_ref()))
+                        .map(|(h, _)| h.clone()),
+                ),
+                Err(error) => {
+                    tracing::debug!(%error, waited_ms = asked.elapsed().as_millis(), "cannot compare positions");
+                }
+            }
+        }
+        behind
+    }
+}
+
+fn differs(hosted: &Hosted, head: Option<&Head>) -> bool {
+    let state = hosted.state();
+    let Some(head) = head else { return state.track.epoch().is_some() };
+    let here = &state.track;
+    let is_here = here.epoch() == Some(&head.epoch)
+        && here.last() == head.seq
+        && (head.mid.is_none() || here.last_mid().is_none_or(|mid| head.mid.as_ref() == Some(mid)));
+    state.phase == Phase::Live && !is_here
+}
+
+fn slice_of(room: &RoomId, slices: u32) -> u32 {
+    room.as_str().bytes().fold(0u32, |h, b| h.wrapping_mul(31).wrapping_add(u32::from(b))) % slices
+}

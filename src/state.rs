@@ -1,0 +1,26 @@
+//! What an event may use: ports and services, never a backend and never a socket.
+use std::sync::Arc;
+
+use crate::{
+    adapter::Adapter,
+    auth::guest::Guests,
+    config::Config,
+    lifecycle::Lifecycle,
+    rooms::{Rooms, presence::Presence},
+    store::log::Log,
+    telemetry::metrics::Metrics,
+};
+
+#[derive(Clone)]
+pub struct AppState {
+    pub config: Arc<Config>,
+    /// This node's name as people see it.
+    pub node: Arc<str>,
+    pub log: Arc<dyn Log>,
+    pub adapter: Arc<dyn Adapter>,
+    pub rooms: Rooms,
+    pub presence: Presence,
+    pub guests: Guests,
+    pub metrics: Metrics,
+    pub lifecycle: Lifecycle,
+}
