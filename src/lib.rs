@@ -6,6 +6,7 @@ pub mod config;
 pub mod domain;
 pub mod error;
 pub mod events;
+pub mod gateway;
 pub mod lifecycle;
 pub mod policy;
 pub mod rooms;

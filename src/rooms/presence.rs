@@ -23,6 +23,9 @@ use crate::{
     telemetry::metrics::Metrics,
 };
 
+/// Places looked at for ended graces at once.
+const AT_ONCE: usize = 64;
+
 /// Cheap to clone.
 #[derive(Clone)]
 pub struct Presence(Arc<Inner>);
@@ -35,6 +38,8 @@ struct Inner {
     here: Mutex<HashMap<Place, HashMap<ConnectionId, Member>>>,
     /// Places where somebody left with grace, and when it ends.
     leaving: Mutex<HashMap<Place, Instant>>,
+    /// Where the round over all places stands.
+    round: Mutex<usize>,
     /// Places where the store may hold what is no longer here.
     doubtful: Mutex<HashSet<Place>>,
     /// Changes share it; a comparison, which must not meet a change half done, has it alone.
@@ -49,6 +54,7 @@ impl Presence {
             metrics,
             here: Mutex::default(),
             leaving: Mutex::default(),
+            round: Mutex::default(),
             doubtful: Mutex::default(),
             changing: RwLock::new(()),
         }))
@@ -188,12 +194,22 @@ impl Presence {
             leaving.retain(|_, at| *at > now);
             due
         };
+        let due = due.into_iter().chain(self.some_places());
         for place in due {
             if let Err(error) = self.0.members.sweep(&place).await {
                 tracing::debug!(%error, "cannot end graces now");
                 self.0.leaving.lock().entry(place).or_insert(now);
             }
         }
+    }
+
+    /// The next few places of the round: a node that is gone by now may have left graces there.
+    fn some_places(&self) -> Vec<Place> {
+        let here = self.0.here.lock();
+        let mut round = self.0.round.lock();
+        let begin = if *round >= here.len() { 0 } else { *round };
+        *round = begin + AT_ONCE;
+        here.keys().skip(begin).take(AT_ONCE).cloned().collect()
     }
 
     /// Compares place by place, and makes the store match.

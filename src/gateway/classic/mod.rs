@@ -1,0 +1,189 @@
+//! The namespace `/`: the tutorials' dialects, one file each, all speaking in one canonical room.
+mod adduser;
+mod chat_message;
+mod io_hello;
+pub(super) mod lobby;
+mod msg_get;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use opentelemetry::KeyValue;
+use parking_lot::Mutex;
+use serde_json::value::RawValue;
+use socketioxide::{SocketIo, extract::SocketRef, handler::ConnectHandler};
+
+use self::lobby::Lobby;
+use super::{
+    Gateway,
+    pipeline::{Conversation, Pipe, Reply},
+    socket::connect::{Arriving, Rejected, wire},
+};
+use crate::{
+    clock,
+    domain::{
+        id::ConnectionId,
+        message::{Author, Draft, Message},
+        nickname::Nickname,
+        presence::Person,
+        view::View,
+    },
+    error::{Error, Result},
+    events::say::say,
+    policy::rate_limit::Buckets,
+    rooms::Connection,
+    state::AppState,
+    store::log::Appended,
+};
+
+/// The dialects: which events are whose. A tutorial's next step finds its place here.
+const DIALECTS: &[(View, &[&str])] = &[
+    (View::CHAT_MESSAGE, &["chat message"]),
+    (View::MSG_GET, &["msg:post"]),
+    (View::ADDUSER, &["adduser", "message"]),
+    (View::HELLO, &["IO_CLIENT_JOIN_ROOM", "IO_CLIENT_HELLO"]),
+];
+
+/// One tutorial page's socket.
+pub(super) struct Page {
+    app: AppState,
+    lobby: Arc<Lobby>,
+    connection: Arc<Connection>,
+    buckets: Buckets,
+    /// The name of the last `adduser`.
+    name: Mutex<Option<Nickname>>,
+    /// What this socket is in the list of users as: one key for each `adduser`.
+    seats: Mutex<Vec<ConnectionId>>,
+}
+
+#[async_trait]
+impl Conversation for Page {
+    async fn hear(&self, event: &str, args: &[&RawValue], reply: Reply) {
+        let Some((dialect, _)) = DIALECTS.iter().find(|(_, events)| events.contains(&event)) else {
+            return self.refuse(reply, &Error::UnknownEvent);
+        };
+        self.connection.speaks(*dialect);
+        let arg = args.first().map_or("null", |arg| arg.get());
+        let done = match event {
+            "chat message" => chat_message::chat_message(self, arg).await,
+            "msg:post" => msg_get::msg_post(self, arg).await,
+            "adduser" => adduser::adduser(self, arg).await,
+            "message" => adduser::message(self, arg).await,
+            "IO_CLIENT_JOIN_ROOM" => io_hello::join_room(self, arg).await,
+            _ => io_hello::hello(arg),
+        };
+        match done {
+            Ok(()) => reply.grant(&crate::events::Done {}),
+            Err(error) => self.refuse(reply, &error),
+        }
+    }
+
+    async fn depart(&self) {
+        self.app.rooms.remove(&self.connection);
+        let seats = std::mem::take(&mut *self.seats.lock());
+        for seat in seats {
+            self.lobby.unseat(&self.app, self, &seat).await;
+        }
+        self.app.metrics.sessions.add(-1, &[KeyValue::new("namespace", "classic")]);
+    }
+}
+
+impl Page {
+    /// Says something in the canonical room, under the name this page goes by.
+    async fn say(&self, text: &str, name: Option<String>) -> Result<Appended> {
+        self.buckets.message()?;
+        let text = Draft::try_from(text.to_owned()).map_err(|e| Error::TooLarge {
+            message: e.to_string(),
+            field: Some("text".to_owned()),
+        })?;
+        let person = Person { id: self.connection.user.clone(), name, classic: true };
+        let message = Message {
+            room: self.lobby.room.clone(),
+            mid: clock::new_mid(),
+            author: Author { person, connection: self.connection.id.clone() },
+            text,
+        };
+        let said = say(&message, &self.app).await?;
+        self.app.metrics.acked.add(1, &[]);
+        Ok(said)
+    }
+
+    /// A name a page gives, for itself or for one post: fit to be shown, and nobody else's.
+    fn name(&self, text: &str) -> Result<Nickname> {
+        let name = Nickname::try_from(text.to_owned()).map_err(|e| Error::bad_field("user", &e))?;
+        self.app.guests.may_be_called(&name)?;
+        Ok(name)
+    }
+
+    fn refuse(&self, reply: Reply, error: &Error) {
+        if let Error::Internal(cause) = error {
+            tracing::error!(cause = format!("{cause:#}"), "a request failed");
+        }
+        let code: &'static str = error.into();
+        self.app.metrics.inbound_rejected.add(1, &[KeyValue::new("code", code)]);
+        reply.refuse(error);
+    }
+}
+
+/// A bare text, which is what most dialects send.
+fn text(arg: &str) -> Result<String> {
+    serde_json::from_str(arg).map_err(|_| Error::bad_request("the argument is a text"))
+}
+
+#[derive(Clone)]
+struct Arrived {
+    pipe: Arc<Pipe>,
+    page: Arc<Page>,
+}
+
+impl Gateway {
+    pub(super) fn register_classic(&self, io: &SocketIo, lobby: &Arc<Lobby>) {
+        let (gateway, lobby) = (self.clone(), lobby.clone());
+        let arrive = move |arriving: Arriving| {
+            let (gateway, lobby) = (gateway.clone(), lobby.clone());
+            async move { gateway.arrive_classic(arriving, lobby).await }
+        };
+        io.ns("/", greet.with(arrive));
+    }
+
+    /// A page hears the room before it knows that it is connected, so it misses nothing.
+    async fn arrive_classic(self, arriving: Arriving, lobby: Arc<Lobby>) -> Result<(), Rejected> {
+        let socket = arriving.socket;
+        let outbox = self.outbox(&socket);
+        let connection = Connection::new(
+            clock::new_connection(),
+            clock::new_guest(),
+            View::UNDECIDED,
+            outbox.clone(),
+        );
+        self.app.rooms.add(connection.clone());
+        self.app.metrics.sessions.add(1, &[KeyValue::new("namespace", "classic")]);
+        let page = Arc::new(Page {
+            app: self.app.clone(),
+            lobby,
+            connection,
+            buckets: Buckets::new(&self.app.config.limits),
+            name: Mutex::default(),
+            seats: Mutex::default(),
+        });
+        let pipe = self.pipe(page.clone(), outbox);
+        wire(&socket, &pipe);
+        match self.app.rooms.enter(&page.connection, &page.lobby.room) {
+            Ok(entered) => {
+                // While the store is away the page connects all the same, and hears later.
+                entered.ready().await.ok();
+                entered.go_live(None);
+            }
+            Err(error) => tracing::warn!(%error, "a page hears nothing"),
+        }
+        socket.extensions.insert(Arrived { pipe, page });
+        Ok(())
+    }
+}
+
+async fn greet(socket: SocketRef) {
+    if let Some(Arrived { pipe, page }) = socket.extensions.remove::<Arrived>() {
+        pipe.start();
+        page.lobby.show_posts(&page.app, &page.connection).await;
+    }
+}

@@ -1,0 +1,172 @@
+//! The door itself: the sessions that are open, whether new ones may come in, and how one is ended
+//! from outside the library.
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use axum::{body::Body, http::Request};
+use opentelemetry::KeyValue;
+use parking_lot::Mutex;
+use socketioxide::socket::Sid;
+use tokio::sync::mpsc;
+use tower::ServiceExt;
+
+use super::{Engine, conn::Conn, link::Link};
+use crate::{
+    config::limits::Limits, lifecycle::Lifecycle, rooms::CloseReason, telemetry::metrics::Metrics,
+};
+
+/// Sessions that wait to be ended in-process. More than that are ended by the next look for slow
+/// ones, or by their own ping timeout.
+const MOST_ENDING: usize = 4_096;
+/// How often sessions are looked at that nothing is sent to any more.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+pub(super) struct Door {
+    pub(super) lifecycle: Lifecycle,
+    limits: Limits,
+    metrics: Metrics,
+    sessions: Mutex<Sessions>,
+    ending: mpsc::Sender<(Sid, bool)>,
+    shut: AtomicBool,
+}
+
+#[derive(Default)]
+struct Sessions {
+    links: HashMap<Sid, Weak<Link>>,
+    /// Streams opened to take over a polling session.
+    upgrades: HashMap<Sid, Weak<Conn>>,
+}
+
+impl Door {
+    pub(super) fn new(
+        limits: Limits,
+        lifecycle: Lifecycle,
+        metrics: Metrics,
+    ) -> (Arc<Self>, mpsc::Receiver<(Sid, bool)>) {
+        let (ending, ended) = mpsc::channel(MOST_ENDING);
+        let door = Self {
+            lifecycle,
+            limits,
+            metrics,
+            sessions: Mutex::default(),
+            ending,
+            shut: AtomicBool::new(false),
+        };
+        (Arc::new(door), ended)
+    }
+
+    /// No new sessions from now on.
+    pub(super) fn shut(&self) {
+        self.shut.store(true, Ordering::Release);
+    }
+
+    pub(super) fn is_shut(&self) -> bool {
+        self.shut.load(Ordering::Acquire)
+    }
+
+    pub(super) fn is_too_much(&self, unsent: u64, age: Duration) -> bool {
+        unsent > self.limits.unsent_bytes.as_u64() || age > self.limits.unsent_age
+    }
+
+    pub(super) fn count_close(&self, reason: CloseReason) {
+        if reason == CloseReason::SlowConsumer {
+            self.metrics.slow_closed.add(1, &[]);
+        }
+    }
+
+    pub(super) fn count_refused(&self, reason: &'static str) {
+        self.metrics.handshake_refused.add(1, &[KeyValue::new("reason", reason)]);
+    }
+
+    /// The session's link, made at its first namespace. `own` is the stream of a session that
+    /// began as a WebSocket; one that began with polling may have been taken over already.
+    pub(super) fn link(
+        self: &Arc<Self>,
+        sid: Sid,
+        eio3: bool,
+        own: Option<Arc<Conn>>,
+    ) -> Arc<Link> {
+        let mut sessions = self.sessions.lock();
+        if let Some(link) = sessions.links.get(&sid).and_then(Weak::upgrade) {
+            return link;
+        }
+        let link = Arc::new(Link::new(sid, eio3, self.clone()));
+        if let Some(conn) = own.or_else(|| sessions.upgrades.get(&sid).and_then(Weak::upgrade)) {
+            link.attach(conn);
+        }
+        sessions.links.insert(sid, Arc::downgrade(&link));
+        link
+    }
+
+    pub(super) fn find(&self, sid: Sid) -> Option<Arc<Link>> {
+        self.sessions.lock().links.get(&sid).and_then(Weak::upgrade)
+    }
+
+    /// A stream was opened to take over a polling session.
+    pub(super) fn taken_over(&self, sid: Sid, eio3: bool, conn: &Arc<Conn>) {
+        conn.takes_over(sid, eio3);
+        let link = {
+            let mut sessions = self.sessions.lock();
+            sessions.upgrades.insert(sid, Arc::downgrade(conn));
+            sessions.links.get(&sid).and_then(Weak::upgrade)
+        };
+        if let Some(link) = link {
+            link.attach(conn.clone());
+        }
+    }
+
+    pub(super) fn stream_ended(&self, sid: Sid, eio3: bool) {
+        self.sessions.lock().upgrades.remove(&sid);
+        self.end_session(sid, eio3);
+    }
+
+    pub(super) fn forget(&self, sid: Sid) {
+        let mut sessions = self.sessions.lock();
+        if sessions.links.get(&sid).is_some_and(|link| link.strong_count() == 0) {
+            sessions.links.remove(&sid);
+        }
+    }
+
+    pub(super) fn end_session(&self, sid: Sid, eio3: bool) {
+        if self.ending.try_send((sid, eio3)).is_err() {
+            tracing::debug!("too many sessions end at once; this one ends later");
+        }
+    }
+
+    pub(super) fn links(&self) -> Vec<Arc<Link>> {
+        self.sessions.lock().links.values().filter_map(Weak::upgrade).collect()
+    }
+
+    /// Closes those that do not read, also when nothing more is sent to them. Until the hard stop.
+    pub(super) async fn watch_for_slow(self: Arc<Self>) {
+        loop {
+            tokio::time::sleep(LOOK_EVERY).await;
+            let now = Instant::now();
+            for link in self.links() {
+                if link.is_slow(now) {
+                    link.close(CloseReason::SlowConsumer);
+                }
+            }
+        }
+    }
+}
+
+/// Ends sessions by handing the library an Engine.IO close packet, as their client would.
+pub(super) async fn end_sessions(engine: Engine, mut ending: mpsc::Receiver<(Sid, bool)>) {
+    while let Some((sid, eio3)) = ending.recv().await {
+        let (version, packet) = if eio3 { (3, "1:1") } else { (4, "1") };
+        let uri = format!("/socket.io/?EIO={version}&transport=polling&sid={}", sid.as_str());
+        let request = Request::post(uri)
+            .header("content-type", "text/plain;charset=UTF-8")
+            .body(Body::from(packet))
+            .expect("a session id is part of a valid address");
+        // Its answer says whether the session was still there; either way it is gone now.
+        engine.clone().oneshot(request).await.ok();
+    }
+}

@@ -1,0 +1,93 @@
+//! Before the protocol: whether a request may reach it, and what it tells us of its session.
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    body::{Body, HttpBody},
+    extract::State,
+    http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use socketioxide::socket::Sid;
+use tower::ServiceExt;
+
+use super::{Gateway, conn::Conn};
+
+/// How long a polling request waits for its session to take events again.
+const TAKES_EVENTS_WITHIN: Duration = Duration::from_secs(10);
+/// When to come back to a node that takes no new sessions.
+const COME_BACK_AFTER: HeaderValue = HeaderValue::from_static("1");
+
+/// What the query of an Engine.IO request says.
+struct Asked {
+    sid: Option<Sid>,
+    eio3: bool,
+    websocket: bool,
+}
+
+impl Asked {
+    fn read(request: &Request<Body>) -> Self {
+        let query = request.uri().query().unwrap_or_default();
+        let value =
+            |key: &str| query.split('&').find_map(|pair| pair.strip_prefix(key)?.strip_prefix('='));
+        Self {
+            sid: value("sid").and_then(|sid| sid.parse().ok()),
+            eio3: value("EIO") == Some("3"),
+            websocket: value("transport") == Some("websocket"),
+        }
+    }
+}
+
+/// Everything under `/socket.io/` that is not a file.
+pub(super) async fn engine(State(gateway): State<Gateway>, request: Request<Body>) -> Response {
+    let asked = Asked::read(&request);
+    if asked.eio3 && !gateway.eio3 {
+        return refused(StatusCode::BAD_REQUEST, 5, "Unsupported protocol version");
+    }
+    let Some(sid) = asked.sid else {
+        if gateway.door.is_shut() {
+            gateway.door.count_refused("draining");
+            let mut answer =
+                refused(StatusCode::SERVICE_UNAVAILABLE, 3, "This node is shutting down");
+            answer.headers_mut().insert(header::RETRY_AFTER, COME_BACK_AFTER);
+            return answer;
+        }
+        return pass(&gateway, request).await;
+    };
+    if asked.websocket {
+        if let Some(conn) = request.extensions().get::<Arc<Conn>>() {
+            gateway.door.taken_over(sid, asked.eio3, conn);
+        }
+        return pass(&gateway, request).await;
+    }
+    let polls = request.method() == Method::GET;
+    let link = gateway.door.find(sid);
+    if let (false, Some(link)) = (polls, &link) {
+        // What is not taken here stays with the client, as on a paused WebSocket.
+        tokio::time::timeout(TAKES_EVENTS_WITHIN, link.readable()).await.ok();
+    }
+    let answer = pass(&gateway, request).await;
+    if let (true, Some(link)) = (polls && answer.status().is_success(), link) {
+        let bytes = answer.body().size_hint().exact().unwrap_or(0);
+        link.wrote(usize::try_from(bytes).unwrap_or(usize::MAX));
+    }
+    answer
+}
+
+async fn pass(gateway: &Gateway, request: Request<Body>) -> Response {
+    match gateway.engine.clone().oneshot(request).await {
+        Ok(answer) => answer.map(Body::new),
+        Err(never) => match never {},
+    }
+}
+
+/// An error in Engine.IO's own form.
+fn refused(status: StatusCode, code: u8, message: &str) -> Response {
+    let body = format!("{{\"code\":{code},\"message\":\"{message}\"}}");
+    (status, json_headers(), body).into_response()
+}
+
+fn json_headers() -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers
+}

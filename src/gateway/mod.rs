@@ -1,0 +1,252 @@
+//! The door: sockets in, sockets out. Alone knows socketioxide and axum; never sees a backend.
+mod admin;
+mod assets;
+mod backlog;
+mod classic;
+mod conn;
+mod door;
+mod guard;
+mod link;
+mod listener;
+mod outbox;
+mod pipeline;
+mod socket;
+
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    http::{HeaderName, HeaderValue},
+    routing::{any, get},
+};
+use socketioxide::{
+    ParserConfig, SocketIo, TransportType, adapter::LocalAdapter, service::SocketIoService,
+};
+use tokio_util::sync::CancellationToken;
+use tower_http::{cors, set_header::SetResponseHeaderLayer};
+
+pub use self::{admin::Health, socket::CLIENT_EVENTS};
+use self::{
+    classic::lobby::Lobby,
+    door::Door,
+    outbox::SocketOutbox,
+    pipeline::{Bounds, Conversation, Pipe},
+    socket::deliver::Speaker,
+};
+use crate::{
+    clock,
+    config::Config,
+    rooms::{CloseReason, Connection, Frame, Words, raw},
+    state::AppState,
+};
+
+/// The library, as a service.
+pub(crate) type Engine = SocketIoService<NotFound, LocalAdapter>;
+pub(crate) type NotFound = engineless::Nothing;
+
+/// Packets the library may hold for one socket. Bytes are what we bound (`limits.unsent_bytes`), so
+/// this only has to be more than those bytes can be.
+const MOST_PACKETS: usize = 16 * 1024;
+/// Read buffer of one WebSocket: small, there are many of them.
+const READ_BUFFER: usize = 2 * 1024;
+
+mod engineless {
+    //! What answers where the library does not: it is only asked what is its own.
+    use std::{
+        convert::Infallible,
+        future::{Ready, ready},
+        task::{Context, Poll},
+    };
+
+    use axum::{
+        body::Body,
+        http::{Request, Response, StatusCode},
+    };
+
+    #[derive(Debug, Clone, Copy)]
+    pub(crate) struct Nothing;
+
+    impl tower::Service<Request<Body>> for Nothing {
+        type Response = Response<Body>;
+        type Error = Infallible;
+        type Future = Ready<Result<Self::Response, Infallible>>;
+
+        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn call(&mut self, _: Request<Body>) -> Self::Future {
+            let mut answer = Response::new(Body::empty());
+            *answer.status_mut() = StatusCode::NOT_FOUND;
+            ready(Ok(answer))
+        }
+    }
+}
+
+/// The tutorials' room in their pages' words, made before the rooms are, which need it.
+pub struct Dialects(Option<Arc<Lobby>>);
+
+impl Dialects {
+    pub fn new(config: &Config) -> Self {
+        let classic = &config.classic;
+        Self(classic.enabled.then(|| Lobby::new(classic.room.clone())))
+    }
+
+    /// How news is put into words.
+    pub fn words(&self) -> Arc<dyn Words> {
+        Arc::new(Speaker { lobby: self.0.clone() })
+    }
+}
+
+/// Cheap to clone.
+#[derive(Clone)]
+pub struct Gateway {
+    app: AppState,
+    door: Arc<Door>,
+    engine: Engine,
+    eio3: bool,
+    /// Ends the accept loop and the internal address.
+    closed: CancellationToken,
+}
+
+impl Gateway {
+    /// Builds the door; nothing listens yet.
+    pub fn new(app: AppState, dialects: &Dialects) -> Self {
+        let config = &app.config;
+        let lifecycle = app.lifecycle.clone();
+        let (door, ending) =
+            Door::new(config.limits.clone(), lifecycle.clone(), app.metrics.clone());
+        let (engine, io) = build_engine(config);
+        let eio3 = config.classic.enabled && config.engine.eio3;
+        let closed = CancellationToken::new();
+        let gateway = Self { app, door: door.clone(), engine: engine.clone(), eio3, closed };
+        gateway.register_native(&io);
+        if let Some(lobby) = &dialects.0 {
+            gateway.register_classic(&io, lobby);
+            lobby.keep(&gateway.app, &lifecycle);
+        }
+        let ended = gateway.closed.clone();
+        lifecycle.spawn(async move {
+            ended.run_until_cancelled(door::end_sessions(engine, ending)).await;
+        });
+        let ended = gateway.closed.clone();
+        lifecycle.spawn(async move {
+            ended.run_until_cancelled(door.watch_for_slow()).await;
+        });
+        gateway
+    }
+
+    /// Listens on both addresses; the ones that were really taken (port 0 is any).
+    pub fn listen(&self, health: Arc<dyn Health>) -> io::Result<(SocketAddr, SocketAddr)> {
+        let config = &self.app.config;
+        let public = listener::bind(config.server.listen, config.server.backlog)?;
+        let internal = listener::bind(config.internal.listen, 128)?;
+        let addresses = (public.local_addr()?, internal.local_addr()?);
+        let lifecycle = &self.app.lifecycle;
+        lifecycle.spawn(admin::serve(internal, health, self.closed.clone()));
+        lifecycle.spawn(listener::accept(
+            public,
+            self.router(),
+            config.server.clone(),
+            self.door.clone(),
+            self.closed.clone(),
+        ));
+        Ok(addresses)
+    }
+
+    /// Whether there is anybody to be careful with.
+    pub fn is_empty(&self) -> bool {
+        self.app.rooms.connections().is_empty()
+    }
+
+    /// No new sessions; those that are open are told, and closed in random order over `spread`.
+    /// They come back by themselves, to another node.
+    pub async fn drain(&self, spread: Duration) {
+        self.door.shut();
+        let connections = self.app.rooms.connections();
+        let count = u32::try_from(connections.len()).unwrap_or(u32::MAX).max(1);
+        let pause = spread / count;
+        for connection in &connections {
+            tell_draining(connection, spread);
+        }
+        let mut links = self.door.links();
+        links.sort_by_cached_key(|_| clock::random_text());
+        let began = tokio::time::Instant::now();
+        for (link, n) in links.into_iter().zip(0u32..) {
+            tokio::time::sleep_until(began + pause * n).await;
+            link.close_after_last_word(CloseReason::Draining);
+        }
+    }
+
+    /// Stops listening.
+    pub fn close(&self) {
+        self.closed.cancel();
+    }
+
+    fn pipe(&self, conversation: Arc<dyn Conversation>, outbox: Arc<SocketOutbox>) -> Arc<Pipe> {
+        let config = &self.app.config;
+        let bounds = Bounds {
+            events: config.limits.queued_events,
+            event: usize::try_from(config.engine.max_event.as_u64()).unwrap_or(usize::MAX),
+        };
+        Pipe::new(conversation, outbox, self.app.lifecycle.clone(), bounds)
+    }
+
+    fn router(&self) -> Router {
+        Router::new()
+            .route("/", get(assets::page))
+            .route("/assets/{*name}", get(assets::asset))
+            .route("/socket.io/{name}", get(assets::client))
+            .route("/socket.io/", any(guard::engine))
+            .route("/socket.io", any(guard::engine))
+            .with_state(self.clone())
+            .layer(cors_layer(&self.app.config))
+            .layer(always(axum::http::header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+            .layer(always(axum::http::header::REFERRER_POLICY, "no-referrer"))
+    }
+}
+
+fn tell_draining(connection: &Connection, spread: Duration) {
+    let after_ms = u64::try_from(clock::jitter(spread).as_millis()).unwrap_or(0);
+    let notice = serde_json::json!({ "code": "draining", "reconnect": true, "after_ms": after_ms });
+    connection.push(&Frame::with_args("system:notice", vec![raw(&notice)]));
+}
+
+fn build_engine(config: &Config) -> (Engine, SocketIo) {
+    let engine = &config.engine;
+    let event = usize::try_from(engine.max_event.as_u64()).unwrap_or(usize::MAX);
+    // An attachment would arrive beside its event; nothing we speak has any.
+    let parser = ParserConfig::common().max_incoming_binaries(0);
+    let builder = SocketIo::builder()
+        .req_path("/socket.io")
+        .with_parser(parser)
+        .ping_interval(engine.ping_interval)
+        .ping_timeout(engine.ping_timeout)
+        .connect_timeout(engine.connect_timeout)
+        .upgrade_timeout(engine.upgrade_timeout)
+        .max_payload(engine.max_body.as_u64())
+        .ws_max_message_size(event)
+        .ws_max_frame_size(event)
+        .ws_read_buffer_size(READ_BUFFER)
+        .max_buffer_size(MOST_PACKETS);
+    let builder =
+        if engine.polling { builder } else { builder.transports([TransportType::Websocket]) };
+    builder.build_with_inner_svc(engineless::Nothing)
+}
+
+/// Which pages may connect. No cookies are used, so any origin is safe where any is allowed.
+fn cors_layer(config: &Config) -> cors::CorsLayer {
+    use axum::http::Method;
+    let origins = &config.server.origins;
+    let layer = cors::CorsLayer::new()
+        .allow_methods([Method::GET, Method::POST])
+        .allow_headers(cors::AllowHeaders::mirror_request());
+    if origins.iter().any(|origin| origin == "*") {
+        return layer.allow_origin(cors::Any);
+    }
+    layer.allow_origin(origins.iter().filter_map(|o| o.parse().ok()).collect::<Vec<HeaderValue>>())
+}
+
+fn always(name: HeaderName, value: &'static str) -> SetResponseHeaderLayer<HeaderValue> {
+    SetResponseHeaderLayer::overriding(name, HeaderValue::from_static(value))
+}

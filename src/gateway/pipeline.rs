@@ -1,0 +1,281 @@
+//! The way in of every event: one bounded queue per socket, in arrival order, and a worker only
+//! while there is something in it.
+use std::{
+    collections::VecDeque,
+    panic::AssertUnwindSafe,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use async_trait::async_trait;
+use futures_util::FutureExt;
+use parking_lot::Mutex;
+use serde::Serialize;
+use serde_json::value::RawValue;
+use socketioxide::{
+    adapter::LocalAdapter,
+    extract::AckSender,
+    handler::{FromMessageParts, MessageHandler, Value},
+    socket::Socket,
+};
+
+use super::{link::Link, outbox::SocketOutbox};
+use crate::{
+    error::{Error, Refusal},
+    lifecycle::Lifecycle,
+    rooms::{CloseReason, Frame, Outbox},
+};
+
+/// Unanswerable refusals are told at most this often.
+const NOTICE_EVERY: Duration = Duration::from_secs(1);
+
+/// What speaks with one socket: the native protocol, or the tutorials' dialects.
+#[async_trait]
+pub(super) trait Conversation: Send + Sync {
+    /// One event, decoded no further than its name and its arguments.
+    async fn hear(&self, event: &str, args: &[&RawValue], reply: Reply);
+    /// The socket is gone. Called once, after the last event.
+    async fn depart(&self);
+}
+
+/// Where an answer goes, if one is wanted.
+pub(super) struct Reply {
+    outbox: Arc<SocketOutbox>,
+    ack: Option<AckSender>,
+    notices: Arc<Mutex<Option<Instant>>>,
+}
+
+#[derive(Serialize)]
+struct Granted<'a, T> {
+    ok: bool,
+    #[serde(flatten)]
+    ack: &'a T,
+}
+#[derive(Serialize)]
+struct Refused<'a> {
+    ok: bool,
+    error: Refusal<'a>,
+}
+
+impl Reply {
+    pub(super) fn grant(self, ack: &impl Serialize) {
+        if let Some(sender) = self.ack {
+            self.outbox.answer(sender, &Granted { ok: true, ack });
+        }
+    }
+
+    /// Who did not ask for an answer hears of a refusal all the same.
+    pub(super) fn refuse(self, error: &Error) {
+        let error = error.refusal();
+        if let Some(sender) = self.ack {
+            self.outbox.answer(sender, &Refused { ok: false, error });
+            return;
+        }
+        let mut last = self.notices.lock();
+        if last.is_none_or(|at| at.elapsed() >= NOTICE_EVERY) {
+            *last = Some(Instant::now());
+            if self.outbox.push(&Frame::new("error:notice", &error)).is_err() {
+                self.outbox.close(CloseReason::SlowConsumer);
+            }
+        }
+    }
+}
+
+struct Incoming {
+    text: String,
+    ack: Option<AckSender>,
+}
+
+/// Whether somebody works on the queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Work {
+    /// Not before the first word to the client is on its way: no answer may overtake it.
+    Held,
+    Idle,
+    Going,
+}
+
+struct Queue {
+    waiting: VecDeque<Incoming>,
+    work: Work,
+    paused: bool,
+    departed: bool,
+}
+
+/// The queue of one socket.
+pub(super) struct Pipe {
+    conversation: Arc<dyn Conversation>,
+    outbox: Arc<SocketOutbox>,
+    lifecycle: Lifecycle,
+    most: usize,
+    largest: usize,
+    queue: Mutex<Queue>,
+    notices: Arc<Mutex<Option<Instant>>>,
+    gone: AtomicBool,
+}
+
+/// Bounds of a [`Pipe`].
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bounds {
+    /// Events waiting; at it, reading pauses. What was read already is still taken: at most one
+    /// read buffer of a WebSocket, or one polling body, more.
+    pub(super) events: usize,
+    /// Bytes of one event.
+    pub(super) event: usize,
+}
+
+impl Pipe {
+    pub(super) fn new(
+        conversation: Arc<dyn Conversation>,
+        outbox: Arc<SocketOutbox>,
+        lifecycle: Lifecycle,
+        bounds: Bounds,
+    ) -> Arc<Self> {
+        let queue =
+            Queue { waiting: VecDeque::new(), work: Work::Held, paused: false, departed: false };
+        Arc::new(Self {
+            conversation,
+            outbox,
+            lifecycle,
+            most: bounds.events,
+            largest: bounds.event,
+            queue: Mutex::new(queue),
+            notices: Arc::default(),
+            gone: AtomicBool::new(false),
+        })
+    }
+
+    /// The first word is on its way; what came meanwhile may be answered.
+    pub(super) fn start(self: &Arc<Self>) {
+        let mut queue = self.queue.lock();
+        if queue.work == Work::Held {
+            queue.work = Work::Idle;
+            self.go_on(&mut queue);
+        }
+    }
+
+    fn push(self: &Arc<Self>, incoming: Incoming) {
+        let mut queue = self.queue.lock();
+        queue.waiting.push_back(incoming);
+        if queue.waiting.len() >= self.most && !queue.paused {
+            queue.paused = true;
+            self.link().pause();
+        }
+        self.go_on(&mut queue);
+    }
+
+    /// The socket is gone: what it said before is still done, then it departs.
+    pub(super) fn depart(self: &Arc<Self>) {
+        if self.gone.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let mut queue = self.queue.lock();
+        if queue.work == Work::Held {
+            queue.work = Work::Idle;
+        }
+        self.go_on(&mut queue);
+    }
+
+    fn go_on(self: &Arc<Self>, queue: &mut Queue) {
+        let has_work = !queue.waiting.is_empty() || self.gone.load(Ordering::Acquire);
+        if has_work && queue.work == Work::Idle && !queue.departed {
+            queue.work = Work::Going;
+            let pipe = self.clone();
+            self.lifecycle.spawn(async move { pipe.work().await });
+        }
+    }
+
+    async fn work(self: Arc<Self>) {
+        while let Some(incoming) = self.next() {
+            let heard = AssertUnwindSafe(self.hear(incoming)).catch_unwind().await;
+            if heard.is_err() {
+                tracing::error!("a handler panicked; its event went unanswered");
+            }
+        }
+    }
+
+    /// The next event; none: there is no more, and the worker is no longer one.
+    fn next(self: &Arc<Self>) -> Option<Incoming> {
+        let mut queue = self.queue.lock();
+        let next = queue.waiting.pop_front();
+        if queue.paused && queue.waiting.len() <= self.most / 2 {
+            queue.paused = false;
+            self.link().resume();
+        }
+        if next.is_none() {
+            queue.work = Work::Idle;
+            if self.gone.load(Ordering::Acquire) && !queue.departed {
+                queue.departed = true;
+                self.lifecycle.spawn(Self::depart_now(self.conversation.clone()));
+            }
+        }
+        next
+    }
+
+    async fn hear(&self, incoming: Incoming) {
+        let reply =
+            Reply { outbox: self.outbox.clone(), ack: incoming.ack, notices: self.notices.clone() };
+        if incoming.text.len() > self.largest {
+            reply.refuse(&Error::TooLarge {
+                message: format!("an event is at most {} bytes", self.largest),
+                field: None,
+            });
+            self.outbox.close(CloseReason::TooLarge);
+            return;
+        }
+        match parse(&incoming.text) {
+            Ok((event, args)) => self.conversation.hear(&event, &args, reply).await,
+            Err(error) => reply.refuse(&error),
+        }
+    }
+
+    async fn depart_now(conversation: Arc<dyn Conversation>) {
+        conversation.depart().await;
+    }
+
+    fn link(&self) -> &Link {
+        &self.outbox.link
+    }
+}
+
+impl Drop for Pipe {
+    /// The library can drop a socket without ever saying that it is gone: when the session ends
+    /// between the connect middleware and the CONNECT packet.
+    fn drop(&mut self) {
+        if !self.queue.get_mut().departed && tokio::runtime::Handle::try_current().is_ok() {
+            self.lifecycle.spawn(Self::depart_now(self.conversation.clone()));
+        }
+    }
+}
+
+/// `["event", arg, …]` → its name and its arguments, untouched.
+fn parse(text: &str) -> Result<(String, Vec<&RawValue>), Error> {
+    let mut parts: Vec<&RawValue> = serde_json::from_str(text)
+        .map_err(|_| Error::bad_request("an event is one JSON array and nothing else"))?;
+    if parts.is_empty() {
+        return Err(Error::bad_request("an event begins with its name"));
+    }
+    let event = serde_json::from_str(parts.remove(0).get())
+        .map_err(|_| Error::bad_request("an event's name is a text"))?;
+    Ok((event, parts))
+}
+
+/// Hands every event of a socket to its pipe, in the order they are read. The library would spawn
+/// a task per event, and lose their order.
+pub(super) struct Inbound(pub(super) Arc<Pipe>);
+
+impl MessageHandler<LocalAdapter, ()> for Inbound {
+    fn call(&self, socket: Arc<Socket<LocalAdapter>>, mut value: Value, ack: Option<i64>) {
+        let sender = AckSender::from_message_parts(&socket, &mut value, &ack);
+        let ack = ack.and(sender.ok());
+        let text = match &value {
+            Value::Str(text, _) => text.to_string(),
+            // Attachments are refused by the parser, so this is not reached by text protocols.
+            Value::Bytes(_) => String::new(),
+        };
+        self.0.push(Incoming { text, ack });
+    }
+}

@@ -1,0 +1,193 @@
+//! Who connects to `/chat`: credentials → an identity, before the CONNECT packet is answered.
+use std::{fmt, sync::Arc};
+
+use opentelemetry::KeyValue;
+use socketioxide::{
+    SocketIo,
+    adapter::LocalAdapter,
+    extract::SocketRef,
+    handler::{ConnectHandler, FromConnectParts, Value},
+    socket::Socket,
+};
+
+use super::{Auth, Native};
+use crate::{
+    clock,
+    domain::{nickname::Nickname, room::Place, session::Identity, view::View},
+    error::{Error, Result},
+    events::{Caller, ServerEvent, session_ready::SessionReady},
+    gateway::{
+        Gateway,
+        conn::Conn,
+        outbox::SocketOutbox,
+        pipeline::{Inbound, Pipe},
+    },
+    rooms::{CloseReason, Connection, Frame, Outbox},
+};
+
+/// The longest device name.
+const LONGEST_DEVICE: usize = 64;
+
+/// A socket at the door, with what it brought.
+pub(in crate::gateway) struct Arriving {
+    pub(in crate::gateway) socket: Arc<Socket<LocalAdapter>>,
+    auth: Option<String>,
+}
+
+impl FromConnectParts<LocalAdapter> for Arriving {
+    type Error = std::convert::Infallible;
+
+    fn from_connect_parts(
+        socket: &Arc<Socket<LocalAdapter>>,
+        auth: &Option<Value>,
+    ) -> Result<Self, Self::Error> {
+        let auth = auth.as_ref().and_then(|value| value.as_str()).map(ToString::to_string);
+        Ok(Self { socket: socket.clone(), auth })
+    }
+}
+
+/// A refusal as the library says it: its text is all a `connect_error` can carry, so it is the code.
+pub(in crate::gateway) struct Rejected(&'static str);
+
+impl fmt::Display for Rejected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+/// What the connect handler needs from the middleware.
+#[derive(Clone)]
+struct Arrived {
+    pipe: Arc<Pipe>,
+    ready: Frame,
+    connection: Arc<Connection>,
+}
+
+impl Gateway {
+    /// Handlers are registered in the middleware: the library runs the connect handler after
+    /// CONNECT was sent, and drops what a quick client says before it.
+    pub(in crate::gateway) fn register_native(&self, io: &SocketIo) {
+        let gateway = self.clone();
+        let arrive = move |arriving: Arriving| {
+            let gateway = gateway.clone();
+            async move { gateway.arrive(arriving).await }
+        };
+        io.ns("/chat", greet.with(arrive));
+    }
+
+    async fn arrive(self, arriving: Arriving) -> Result<(), Rejected> {
+        let outbox = self.outbox(&arriving.socket);
+        let admitted = self.admit(&arriving).await;
+        let (identity, device) = match admitted {
+            Ok(admitted) => admitted,
+            Err(error) => {
+                let code = (&error).into();
+                if let Error::Internal(cause) = &error {
+                    tracing::error!(cause = format!("{cause:#}"), "a handshake failed");
+                }
+                self.door.count_refused(code);
+                outbox.close(CloseReason::Refused);
+                return Err(Rejected(code));
+            }
+        };
+        self.seat(&arriving.socket, outbox, identity, device)
+            .await
+            .map_err(|error| Rejected((&error).into()))
+    }
+
+    async fn admit(&self, arriving: &Arriving) -> Result<(Identity, Option<String>)> {
+        let auth = read_auth(arriving.auth.as_deref())?;
+        if auth.token.is_some() {
+            return Err(Error::Unauthorized("this server takes guests, not tokens"));
+        }
+        if auth.device.as_ref().is_some_and(|device| device.chars().count() > LONGEST_DEVICE) {
+            return Err(Error::bad_request("a device is at most 64 characters"));
+        }
+        let name = match auth.name {
+            Some(name) => Some(Nickname::try_from(name).map_err(|e| Error::bad_field("name", &e))?),
+            None => None,
+        };
+        let identity = self.app.guests.admit(auth.session.as_deref(), name).await?;
+        Ok((identity, auth.device))
+    }
+
+    async fn seat(
+        &self,
+        socket: &Arc<Socket<LocalAdapter>>,
+        outbox: Arc<SocketOutbox>,
+        identity: Identity,
+        device: Option<String>,
+    ) -> Result<()> {
+        let session = self.app.guests.session(&identity).await?;
+        let id = clock::new_connection();
+        let connection = Connection::new(id, identity.id.clone(), View::NATIVE, outbox.clone());
+        let ready = SessionReady {
+            session: &session,
+            user: &identity,
+            connection: &connection.id,
+            device: device.as_deref(),
+            node: &self.app.node,
+            limits: self.app.config.as_ref().into(),
+            server_time: clock::now_ms(),
+            rooms: [],
+        };
+        let ready = Frame::new(SessionReady::NAME, &ready);
+        let caller = Caller::new(connection.clone(), identity, &self.app.config.limits);
+        self.app.rooms.add(connection.clone());
+        self.app.metrics.sessions.add(1, &[KeyValue::new("namespace", "chat")]);
+        let online = (Place::online(caller.user()), caller.member());
+        let native = Native { caller, app: self.app.clone(), _outbox: outbox.clone() };
+        let pipe = self.pipe(Arc::new(native), outbox);
+        wire(socket, &pipe);
+        socket.extensions.insert(Arrived { pipe, ready, connection });
+        // Whether the online set could be told is not a reason to turn anybody away: what the
+        // store does not hold yet, the next comparison enters.
+        if let Err(error) = self.app.presence.enter(&online.0, &online.1).await {
+            tracing::debug!(%error, "the online set is told later");
+        }
+        Ok(())
+    }
+}
+
+/// Every event of a socket goes to its pipe, and its end too.
+pub(in crate::gateway) fn wire(socket: &Arc<Socket<LocalAdapter>>, pipe: &Arc<Pipe>) {
+    socket.on_fallback(Inbound(pipe.clone()));
+    let gone = pipe.clone();
+    socket.on_disconnect(move || async move { gone.depart() });
+}
+
+/// Runs once CONNECT is sent: the first word, and then whatever the client said meanwhile.
+async fn greet(socket: SocketRef) {
+    if let Some(arrived) = socket.extensions.remove::<Arrived>() {
+        arrived.connection.push(&arrived.ready);
+        arrived.pipe.start();
+    }
+}
+
+fn read_auth(auth: Option<&str>) -> Result<Auth> {
+    match auth {
+        None | Some("") => Ok(Auth::default()),
+        Some(auth) if auth.starts_with('{') => serde_json::from_str(auth)
+            .map_err(|_| Error::Unauthorized("auth is an object of name, session and device")),
+        Some(_) => Err(Error::Unauthorized("auth is an object")),
+    }
+}
+
+impl Gateway {
+    /// The outbox of a socket, on its session's link.
+    pub(in crate::gateway) fn outbox(
+        &self,
+        socket: &Arc<Socket<LocalAdapter>>,
+    ) -> Arc<SocketOutbox> {
+        let eio3 = socket.protocol() == socketioxide::ProtocolVersion::V4;
+        let began_as_websocket = socket
+            .req_parts()
+            .uri
+            .query()
+            .is_some_and(|query| query.contains("transport=websocket"));
+        let own = began_as_websocket
+            .then(|| socket.req_parts().extensions.get::<Arc<Conn>>().cloned())
+            .flatten();
+        Arc::new(SocketOutbox::new(socket, self.door.link(socket.id, eio3, own)))
+    }
+}

@@ -1,0 +1,166 @@
+//! The namespace `/chat`: our own protocol, and the list of everything a client may ask.
+pub(super) mod connect;
+pub(super) mod deliver;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use opentelemetry::KeyValue;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::{
+    outbox::SocketOutbox,
+    pipeline::{Conversation, Reply},
+};
+use crate::{
+    domain::message::TOO_LONG,
+    error::{Error, Result},
+    events::{
+        Answer, Caller, ClientEvent, message_history::MessageHistory, message_send::MessageSend,
+        presence_get::PresenceGet, room_join::RoomJoin, room_leave::RoomLeave, room_list::RoomList,
+        room_members::RoomMembers, session_rename::SessionRename, system_ping::SystemPing,
+        typing_start::TypingStart, typing_stop::TypingStop,
+    },
+    state::AppState,
+};
+
+/// Every event a client may send: one row each.
+macro_rules! client_events {
+    ($($event:ty),+ $(,)?) => {
+        /// The wire names of all client events, for the protocol page.
+        pub const CLIENT_EVENTS: &[&str] = &[$(<$event as ClientEvent>::NAME),+];
+
+        async fn dispatch(event: &str, args: &[&RawValue], reply: Reply, native: &Native) {
+            match event {
+                $(<$event as ClientEvent>::NAME => native.run::<$event>(args, reply).await,)+
+                _ => native.refuse(reply, &Error::UnknownEvent),
+            }
+        }
+    };
+}
+
+client_events! {
+    RoomJoin,
+    RoomLeave,
+    RoomList,
+    RoomMembers,
+    MessageSend,
+    MessageHistory,
+    TypingStart,
+    TypingStop,
+    PresenceGet,
+    SessionRename,
+    SystemPing,
+}
+
+/// The native protocol, spoken with one socket.
+pub(super) struct Native {
+    caller: Caller,
+    app: AppState,
+    /// The outbox's link keeps the session's account while the socket lives.
+    _outbox: Arc<SocketOutbox>,
+}
+
+#[async_trait]
+impl Conversation for Native {
+    async fn hear(&self, event: &str, args: &[&RawValue], reply: Reply) {
+        dispatch(event, args, reply, self).await;
+    }
+
+    async fn depart(&self) {
+        let connection = &self.caller.connection;
+        for room in connection.rooms() {
+            if self.caller.buckets.stops_typing(&room) {
+                self.app.rooms.tell_typing(&room, self.caller.person(), false).await.ok();
+            }
+        }
+        self.app.rooms.remove(connection);
+        self.app.presence.leave_all(&connection.id).await;
+        self.app.metrics.sessions.add(-1, &[KeyValue::new("namespace", "chat")]);
+    }
+}
+
+impl Native {
+    /// The path of every request: decode, handle, answer, and then what waits for the answer.
+    async fn run<E: ClientEvent>(&self, args: &[&RawValue], reply: Reply) {
+        let handled = match decode::<E>(args) {
+            Ok(event) => event.handle(&self.caller, &self.app).await,
+            Err(error) => Err(error),
+        };
+        match handled {
+            Ok(Answer { ack, after }) => {
+                reply.grant(&ack);
+                if let Some(after) = after {
+                    after();
+                }
+            }
+            Err(error) => self.refuse(reply, &error),
+        }
+    }
+
+    fn refuse(&self, reply: Reply, error: &Error) {
+        if let Error::Internal(cause) = error {
+            tracing::error!(cause = format!("{cause:#}"), "a request failed");
+        }
+        let code: &'static str = error.into();
+        self.app.metrics.inbound_rejected.add(1, &[KeyValue::new("code", code)]);
+        reply.refuse(error);
+    }
+}
+
+/// If it decodes, it is valid (invariant I2). No argument is an empty one.
+fn decode<E: ClientEvent>(args: &[&RawValue]) -> Result<E> {
+    let payload = match args {
+        [] => "{}",
+        [payload] => payload.get(),
+        _ => return Err(Error::bad_request("an event takes one argument")),
+    };
+    if !payload.starts_with('{') {
+        return Err(Error::bad_request("the argument is an object"));
+    }
+    let mut json = serde_json::Deserializer::from_str(payload);
+    serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        let at = error.path().to_string();
+        let message = error.into_inner().to_string();
+        let field = (at != "." && at != "?").then_some(at);
+        if message.starts_with(TOO_LONG.0) {
+            return Error::TooLarge { message: TOO_LONG.0.to_owned(), field };
+        }
+        let field = field.or_else(|| named_in(&message));
+        Error::BadRequest { message: short(&message), field }
+    })
+}
+
+/// Missing and unknown fields are named in the text only.
+fn named_in(message: &str) -> Option<String> {
+    let after = message.strip_prefix("missing field `")?;
+    after.split('`').next().map(str::to_owned)
+}
+
+/// Nothing a client sent is sent back at length.
+fn short(message: &str) -> String {
+    let message = message.rsplit_once(" at line ").map_or(message, |(text, _)| text);
+    match message.char_indices().nth(160) {
+        Some((end, _)) => format!("{}…", &message[..end]),
+        None => message.to_owned(),
+    }
+}
+
+/// What a client may say when it connects.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Auth {
+    #[serde(default)]
+    name: Option<String>,
+    #[serde(default)]
+    token: Option<String>,
+    #[serde(default)]
+    session: Option<String>,
+    #[serde(default)]
+    device: Option<String>,
+    /// Taken so that clients may send it; tracing reads it.
+    #[serde(default)]
+    #[serde(rename = "traceparent")]
+    _traceparent: Option<String>,
+}
