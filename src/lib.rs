@@ -1,5 +1,7 @@
 //! Hubbub: stock `socket.io-client` in front, any number of stateless nodes, Redis behind.
 pub mod adapter;
+pub mod app;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod domain;
