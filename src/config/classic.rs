@@ -1,6 +1,8 @@
 //! `[classic]`: the tutorials' dialects on the namespace `/`.
 use serde::Deserialize;
 
+use super::Impossible;
+
 use crate::domain::id::RoomId;
 
 #[derive(Debug, Clone, Deserialize)]
@@ -9,4 +11,11 @@ pub struct Classic {
     pub enabled: bool,
     /// The one room in which all of them speak.
     pub room: RoomId,
+}
+
+impl Classic {
+    /// A `RoomId` that decodes is valid.
+    pub fn validate(&self) -> Result<(), Impossible> {
+        Ok(())
+    }
 }

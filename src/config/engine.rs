@@ -4,6 +4,11 @@ use std::time::Duration;
 use bytesize::ByteSize;
 use serde::Deserialize;
 
+use super::{
+    Impossible,
+    bounds::{MINUTE, ms, within},
+};
+
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Engine {
@@ -25,4 +30,26 @@ pub struct Engine {
     pub eio3: bool,
     /// Whether long-polling is offered; without it a balancer needs no stickiness.
     pub polling: bool,
+}
+
+impl Engine {
+    pub fn validate(&self) -> Result<(), Impossible> {
+        let times = ms(100)..=5 * MINUTE;
+        within("engine.ping_interval", self.ping_interval, times.clone())?;
+        within("engine.ping_timeout", self.ping_timeout, times.clone())?;
+        within("engine.connect_timeout", self.connect_timeout, times.clone())?;
+        within("engine.upgrade_timeout", self.upgrade_timeout, times)?;
+        let sizes = ByteSize::kib(1)..=ByteSize::mib(100);
+        within("engine.max_event", self.max_event, sizes.clone())?;
+        within("engine.max_body", self.max_body, sizes)?;
+        if self.max_event > self.max_body {
+            return Err(Impossible::against(
+                "engine.max_event",
+                &self.max_event,
+                "at most",
+                ("engine.max_body", &self.max_body),
+            ));
+        }
+        Ok(())
+    }
 }

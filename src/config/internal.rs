@@ -3,9 +3,18 @@ use std::net::SocketAddr;
 
 use serde::Deserialize;
 
+use super::Impossible;
+
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Internal {
     /// `/livez`, `/readyz` and `/metrics` answer here.
     pub listen: SocketAddr,
+}
+
+impl Internal {
+    /// Any address will do; that it is not the public one is checked with both at hand.
+    pub fn validate(&self) -> Result<(), Impossible> {
+        Ok(())
+    }
 }

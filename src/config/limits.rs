@@ -4,6 +4,11 @@ use std::{num::NonZeroU32, time::Duration};
 use bytesize::ByteSize;
 use serde::Deserialize;
 
+use super::{
+    Impossible,
+    bounds::{MINUTE, ms, within},
+};
+
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Limits {
@@ -22,4 +27,17 @@ pub struct Limits {
     /// How old the oldest unsent byte may be; past it, the same.
     #[serde(with = "humantime_serde")]
     pub unsent_age: Duration,
+}
+
+impl Limits {
+    pub fn validate(&self) -> Result<(), Impossible> {
+        within("limits.message_rate", self.message_rate.get(), 1..=1_000_000)?;
+        within("limits.message_burst", self.message_burst.get(), 1..=1_000_000)?;
+        within("limits.renames_per_minute", self.renames_per_minute.get(), 1..=1_000_000)?;
+        within("limits.rooms_per_connection", self.rooms_per_connection, 1..=100_000)?;
+        within("limits.queued_events", self.queued_events, 1..=100_000)?;
+        let bytes = ByteSize::kib(1)..=ByteSize::gib(1);
+        within("limits.unsent_bytes", self.unsent_bytes, bytes)?;
+        within("limits.unsent_age", self.unsent_age, ms(100)..=10 * MINUTE)
+    }
 }

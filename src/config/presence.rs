@@ -3,6 +3,11 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::{
+    Impossible,
+    bounds::{HOUR, MINUTE, ms, within},
+};
+
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Presence {
@@ -21,4 +26,24 @@ pub struct Presence {
     /// How often a node compares what the store holds of it with what it has.
     #[serde(with = "humantime_serde")]
     pub assert: Duration,
+}
+
+impl Presence {
+    pub fn validate(&self) -> Result<(), Impossible> {
+        within("presence.lease", self.lease, ms(100)..=10 * MINUTE)?;
+        within("presence.renew", self.renew, ms(10)..=5 * MINUTE)?;
+        within("presence.reap", self.reap, ms(10)..=5 * MINUTE)?;
+        within("presence.grace", self.grace, Duration::ZERO..=10 * MINUTE)?;
+        within("presence.assert", self.assert, ms(100)..=HOUR)?;
+        if self.renew >= self.lease / 2 {
+            // One renewal that fails must not make a living node look dead.
+            return Err(Impossible::against(
+                "presence.renew",
+                &self.renew,
+                "less than half of",
+                ("presence.lease", &self.lease),
+            ));
+        }
+        Ok(())
+    }
 }

@@ -3,6 +3,11 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::{
+    Impossible,
+    bounds::{HOUR, ms, within},
+};
+
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rooms {
@@ -16,4 +21,12 @@ pub struct Rooms {
     /// How often an active room's members are told where its log ends.
     #[serde(with = "humantime_serde")]
     pub beacon: Duration,
+}
+
+impl Rooms {
+    pub fn validate(&self) -> Result<(), Impossible> {
+        within("rooms.max_members", self.max_members, 1..=1_000_000)?;
+        within("rooms.position_check", self.position_check, ms(100)..=HOUR)?;
+        within("rooms.beacon", self.beacon, ms(100)..=HOUR)
+    }
 }

@@ -3,6 +3,11 @@ use std::{net::SocketAddr, time::Duration};
 
 use serde::Deserialize;
 
+use super::{
+    Impossible,
+    bounds::{HOUR, MINUTE, ms, secs, within},
+};
+
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Server {
@@ -22,4 +27,47 @@ pub struct Server {
     pub backlog: u32,
     /// TCP connections open at once; more wait in the backlog.
     pub max_connections: usize,
+}
+
+impl Server {
+    pub fn validate(&self) -> Result<(), Impossible> {
+        if !is_name(&self.node) {
+            let says = "must be empty, or up to 64 of A-Z, a-z, 0-9, _, - and dots";
+            return Err(Impossible::new("server.node", format!("{:?}", self.node), says));
+        }
+        if let Some(says) = wrong_with_origins(&self.origins) {
+            return Err(Impossible::new("server.origins", format!("{:?}", self.origins), says));
+        }
+        within("server.header_timeout", self.header_timeout, ms(100)..=10 * MINUTE)?;
+        within("server.user_timeout", self.user_timeout, secs(1)..=HOUR)?;
+        within("server.backlog", self.backlog, 1..=65_535)?;
+        within("server.max_connections", self.max_connections, 1..=1_000_000)
+    }
+}
+
+fn is_name(text: &str) -> bool {
+    text.len() <= 64
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'))
+}
+
+fn wrong_with_origins(origins: &[String]) -> Option<&'static str> {
+    if origins.is_empty() {
+        return Some("must name at least one origin, or [\"*\"] for any");
+    }
+    if origins.len() > 1 && origins.iter().any(|origin| origin == "*") {
+        return Some("\"*\" means any, and stands alone");
+    }
+    (!origins.iter().all(|origin| origin == "*" || is_origin(origin)))
+        .then_some("must be like https://chat.example.org or http://localhost:8080, without a path")
+}
+
+/// As a browser sends it: lower case, no path, no slash at the end.
+fn is_origin(text: &str) -> bool {
+    let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    host.is_some_and(|host| {
+        !host.is_empty()
+            && host
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b".-:[]".contains(&b))
+    })
 }
