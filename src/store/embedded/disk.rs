@@ -88,8 +88,8 @@ impl Disk {
         let old = db.take();
         let _ = catch_unwind(AssertUnwindSafe(|| drop(old)));
         match opener() {
-            Ok(opened) => {
-                *db = Some(opened);
+            Ok(sound) => {
+                *db = Some(sound);
                 tracing::warn!("the store was opened again");
                 true
             }
