@@ -2,5 +2,5 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod contract;
-// mod embedded;
-// mod position;
+mod embedded;
+mod position;
