@@ -1,0 +1,6 @@
+//! All tests that run Hubbub's parts from outside, in one binary.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+mod contract;
+mod embedded;
+mod position;
