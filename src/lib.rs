@@ -5,5 +5,6 @@ pub mod config;
 pub mod domain;
 pub mod error;
 pub mod lifecycle;
+pub mod redis;
 pub mod store;
 pub mod telemetry;
