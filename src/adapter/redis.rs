@@ -1,1 +1,0 @@
-//! The adapter over Redis: sharded pub/sub, a channel per room that this node hosts.

@@ -1,0 +1,89 @@
+//! What fred is told, against its defaults: for ever, unbounded, and never again.
+use std::time::Duration;
+
+use anyhow::anyhow;
+use fred::{
+    prelude::{Builder, Config, ReconnectPolicy, TcpConfig},
+    types::{
+        RespVersion,
+        config::{ConnectionConfig, PerformanceConfig, UnresponsiveConfig},
+    },
+};
+use secrecy::{ExposeSecret, SecretString};
+
+/// Commands that may wait to be written; more are refused at once.
+const LONGEST_QUEUE: usize = 10_000;
+/// Pushes that may wait to be read; more are a `Lagged`, which is repaired from the log.
+const LONGEST_FEED: usize = 8_192;
+/// A connection that owes an answer for this long is given up.
+const UNRESPONSIVE: Duration = Duration::from_secs(5);
+
+/// A builder of clients for this URL. The error never holds the URL: it may have a password.
+pub(super) fn builder(url: &SecretString, command_timeout: Duration) -> anyhow::Result<Builder> {
+    let mut config = Config::from_url(url.expose_secret())
+        .map_err(|error| anyhow!("store.url is not a Redis URL ({:?})", error.kind()))?;
+    config.version = RespVersion::RESP3;
+    // Redis may come later than we do.
+    config.fail_fast = false;
+    let mut policy = ReconnectPolicy::new_exponential(0, 100, 5_000, 2);
+    policy.set_jitter(100);
+    let mut builder = Builder::from_config(config);
+    builder.set_policy(policy);
+    builder.set_connection_config(connection(command_timeout));
+    builder.set_performance_config(PerformanceConfig {
+        default_command_timeout: command_timeout,
+        ..PerformanceConfig::default()
+    });
+    Ok(builder)
+}
+
+/// The same for the subscriber. Only it needs a long feed: each costs tens of MiB.
+pub(super) fn with_long_feed(builder: &Builder) -> Builder {
+    let mut subscriber = builder.clone();
+    subscriber.with_performance_config(|config| config.broadcast_channel_capacity = LONGEST_FEED);
+    subscriber
+}
+
+fn connection(command_timeout: Duration) -> ConnectionConfig {
+    ConnectionConfig {
+        connection_timeout: UNRESPONSIVE,
+        internal_command_timeout: command_timeout,
+        // A command whose answer was lost may have been done: whoever sent it decides.
+        max_command_attempts: 1,
+        max_command_buffer_len: LONGEST_QUEUE,
+        unresponsive: UnresponsiveConfig {
+            max_timeout: Some(UNRESPONSIVE),
+            interval: Duration::from_secs(1),
+        },
+        tcp: TcpConfig { nodelay: Some(true), ..TcpConfig::default() },
+        ..ConnectionConfig::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrong_url_is_refused_without_its_password() {
+        for url in ["http://u:hunter2@h", "redis://u:hunter2@h:99999", "u:hunter2@h", "redis://"] {
+            let url = SecretString::from(url);
+            if let Err(error) = builder(&url, UNRESPONSIVE) {
+                assert!(!format!("{error:#} {error:?}").contains("hunter2"));
+            }
+        }
+        builder(&SecretString::from("http://h"), UNRESPONSIVE).unwrap_err();
+    }
+
+    #[test]
+    fn every_kind_of_redis_has_its_scheme() {
+        for url in [
+            "redis://h",
+            "rediss://h",
+            "redis-cluster://h:1?node=i:2",
+            "redis-sentinel://h:1?sentinelServiceName=m",
+        ] {
+            builder(&SecretString::from(url), UNRESPONSIVE).unwrap();
+        }
+    }
+}

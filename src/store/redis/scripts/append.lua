@@ -1,0 +1,56 @@
+-- Appends a message: deduplicates, numbers, stores and tells it, in one step.
+-- KEYS 1 meta  2 log  3 idempotency
+-- ARGV 1 tail ("<mid> <json>")  2 mid  3 hash of author and text  4 an epoch, should one be needed
+--      5 entries kept  6 idempotency s  7 ms at which the mid was made, or ''  8 age kept in ms, or 0
+--      9 channel
+-- Gives DUP epoch seq ts | CONFLICT | EXPIRED | OK epoch seq ts heard_by
+-- Scripts do not roll back: all that can refuse comes before the first write. No shebang, so that
+-- a repeat is still recognised by a Redis that takes no writes.
+local META, LOG, IDEM = KEYS[1], KEYS[2], KEYS[3]
+local tail, mid, hash, fresh = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+local kept, idem_s, made, age = ARGV[5], ARGV[6], ARGV[7], tonumber(ARGV[8])
+
+local before = redis.call('GET', IDEM)
+if before then
+  local e, s, t, h = string.match(before, '^([^:]+):(%d+):(%d+):(.*)$')
+  if h ~= hash then return { 'CONFLICT' } end
+  return { 'DUP', e, s, t }
+end
+local clock = redis.call('TIME')
+local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+if made ~= '' and now - tonumber(made) > idem_s * 1000 then return { 'EXPIRED' } end
+
+local kind = redis.call('TYPE', LOG).ok
+if kind ~= 'stream' and kind ~= 'none' then
+  return redis.error_reply('CORRUPT ' .. LOG .. ' is a ' .. kind)
+end
+
+-- Meta is lost alone only by a hand's slip; the log still knows its epoch and where it ends.
+local meta = redis.call('HMGET', META, 'e', 's')
+local epoch, seq = meta[1], tonumber(meta[2] or '')
+if not epoch or not seq then
+  local last = redis.call('XREVRANGE', LOG, '+', '-', 'COUNT', 1)[1]
+  epoch = last and string.match(last[2][2], '^e%d+ (%S+) ') or fresh
+  seq = last and tonumber(string.match(last[1], '^%d+')) or 0
+end
+
+-- '%.0f': a double would turn to 1e+15 by itself.
+local number, ts = string.format('%.0f', seq + 1), string.format('%.0f', now)
+local entry = 'e1 ' .. epoch .. ' ' .. number .. ' ' .. ts .. ' ' .. tail
+redis.call('XADD', LOG, 'MAXLEN', '~', kept, number .. '-0', 'd', entry)
+redis.call('HSET', META, 'e', epoch, 's', number, 'm', mid, 't', ts)
+redis.call('SET', IDEM, epoch .. ':' .. number .. ':' .. ts .. ':' .. hash, 'EX', idem_s)
+
+local function ts_of(found) return tonumber(string.match(found[2][2], '^e%d+ %S+ %d+ (%d+)')) or now end
+if age > 0 then
+  redis.call('PEXPIRE', LOG, string.format('%.0f', age))
+  local oldest = redis.call('XRANGE', LOG, '-', '+', 'COUNT', 1)[1]
+  if oldest and ts_of(oldest) < now - age then
+    -- At most 100 an append: what is past its age is not read, so there is no hurry.
+    local front, first = redis.call('XRANGE', LOG, '-', '+', 'COUNT', 101), 1
+    while first < #front and ts_of(front[first]) < now - age do first = first + 1 end
+    redis.call('XTRIM', LOG, 'MINID', front[first][1])
+  end
+end
+local heard_by = redis.call('SPUBLISH', ARGV[9], entry)
+return { 'OK', epoch, number, ts, tostring(heard_by) }
