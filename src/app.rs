@@ -1,18 +1,218 @@
-//! The composition root: builds everything from the configuration, and runs it until told to stop.
-use std::sync::Arc;
+//! The composition root: builds everything from the configuration, runs it until told to stop, and
+//! ends it. Alone names concrete backends.
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
-use crate::{config::Config, lifecycle::Lifecycle, telemetry::Telemetry};
+use anyhow::Context;
 
-/// Runs until told to stop.
+use crate::{
+    adapter::{Adapter, Hearing, local::LocalAdapter, redis::RedisAdapter},
+    auth::guest::Guests,
+    clock,
+    config::{Config, store::StoreUrl},
+    domain::id::NodeId,
+    gateway::{Dialects, Gateway, Health},
+    lifecycle::{Ending, Lifecycle},
+    redis::Link,
+    rooms::{Parts, Rooms, presence::Presence},
+    state::AppState,
+    store::{
+        embedded::EmbeddedStore, log::Log, members::Members, redis::RedisStore, sessions::Sessions,
+    },
+    telemetry::Telemetry,
+};
+
+/// Runs a node until told to stop, then ends it within the configured bound, whatever hangs.
 pub async fn run(
     config: Arc<Config>,
     telemetry: Telemetry,
     lifecycle: Lifecycle,
 ) -> anyhow::Result<()> {
-    telemetry.metrics().store_up.record(0, &[]);
-    tracing::info!(listen = %config.server.listen, store = config.store.masked_url(), "started");
+    let (node, boot) = name_of(&config);
+    let backend = Backend::open(&config, boot, &lifecycle)?;
+    let dialects = Dialects::new(&config);
+    let app = assemble(&config, &backend, &dialects, (node, telemetry.clone(), lifecycle.clone()));
+    let gateway = Gateway::new(app.clone(), &dialects);
+    lifecycle.spawn_until_stop(app.rooms.clone().listen(backend.hearing));
+    lifecycle.spawn_until_stop(app.rooms.clone().watch());
+    app.presence.keep(&lifecycle);
+
+    let health = NodeHealth::new(backend.link, telemetry, lifecycle.clone());
+    let (public, internal) = gateway.listen(Arc::new(health)).with_context(|| {
+        let (public, internal) = (config.server.listen, config.internal.listen);
+        format!("cannot listen on {public} (server.listen) and {internal} (internal.listen)")
+    })?;
+    let store = config.store.masked_url();
+    tracing::info!(node = %app.node, %store, %internal, "hubbub is at http://{public}");
+
     let why = lifecycle.until_told_to_stop().await?;
     tracing::info!(?why, "stopping");
-    lifecycle.finish(config.drain.deadline).await;
+    let ended = tokio::time::timeout(
+        config.drain.deadline,
+        end(&app, &gateway, backend.embedded.as_deref(), why),
+    );
+    if ended.await.is_err() {
+        tracing::warn!("not everything ended in time; letting go");
+    }
+    if why == Ending::Failed {
+        anyhow::bail!("a part this node cannot do without has failed; the reason is logged above");
+    }
+    tracing::info!("stopped");
     Ok(())
+}
+
+/// The name people see, and the id of this start.
+fn name_of(config: &Config) -> (Arc<str>, NodeId) {
+    let boot = clock::new_node();
+    let name = match config.server.node.as_str() {
+        "" => boot.as_str()[..8].replace('_', "-").into(),
+        given => given.into(),
+    };
+    (name, boot)
+}
+
+/// What `store.url` chose.
+struct Backend {
+    log: Arc<dyn Log>,
+    members: Arc<dyn Members>,
+    sessions: Arc<dyn Sessions>,
+    adapter: Arc<dyn Adapter>,
+    hearing: Hearing,
+    link: Option<Arc<Link>>,
+    embedded: Option<Arc<EmbeddedStore>>,
+}
+
+impl Backend {
+    fn open(config: &Config, boot: NodeId, lifecycle: &Lifecycle) -> anyhow::Result<Self> {
+        match config.store.parsed()? {
+            StoreUrl::Embedded(path) => Self::embedded(config, Some(&path), boot),
+            StoreUrl::Memory => Self::embedded(config, None, boot),
+            StoreUrl::Redis(url) => {
+                let link = Link::connect(&url, &config.store, lifecycle)?;
+                let store = RedisStore::open(link.clone(), &config.store, &config.presence, boot);
+                let (adapter, hearing) = RedisAdapter::open(link.clone(), lifecycle)?;
+                Ok(Self {
+                    log: store.clone(),
+                    members: store.clone(),
+                    sessions: store,
+                    adapter,
+                    hearing,
+                    link: Some(link),
+                    embedded: None,
+                })
+            }
+        }
+    }
+
+    fn embedded(config: &Config, path: Option<&Path>, boot: NodeId) -> anyhow::Result<Self> {
+        let (adapter, hearing) = LocalAdapter::new();
+        let store =
+            EmbeddedStore::open(path, &config.store, &config.presence, adapter.clone(), boot)?;
+        Ok(Self {
+            log: store.clone(),
+            members: store.clone(),
+            sessions: store.clone(),
+            adapter,
+            hearing,
+            link: None,
+            embedded: Some(store),
+        })
+    }
+}
+
+fn assemble(
+    config: &Arc<Config>,
+    backend: &Backend,
+    dialects: &Dialects,
+    (node, telemetry, lifecycle): (Arc<str>, Telemetry, Lifecycle),
+) -> AppState {
+    let metrics = telemetry.metrics().clone();
+    let rooms = Rooms::new(Parts {
+        config: config.rooms.clone(),
+        log: backend.log.clone(),
+        adapter: backend.adapter.clone(),
+        words: dialects.words(),
+        metrics: metrics.clone(),
+        lifecycle: lifecycle.clone(),
+    });
+    let presence = Presence::new(backend.members.clone(), config.presence.clone(), metrics.clone());
+    AppState {
+        config: config.clone(),
+        node,
+        log: backend.log.clone(),
+        adapter: backend.adapter.clone(),
+        rooms,
+        presence,
+        guests: Guests::new(&config.auth, backend.sessions.clone()),
+        metrics,
+        lifecycle,
+    }
+}
+
+/// The drain, in the order that loses nothing: no new sessions, clients told and moved, what they
+/// said finished, this node's people taken out, the store closed.
+async fn end(app: &AppState, gateway: &Gateway, store: Option<&EmbeddedStore>, why: Ending) {
+    let drain = &app.config.drain;
+    // Who waits at a terminal is not a balancer.
+    let (lag, spread) = match why {
+        Ending::Terminated => (drain.balancer_lag, drain.spread),
+        Ending::Interrupted | Ending::Failed => (Duration::ZERO, Duration::ZERO),
+    };
+    if !gateway.is_empty() {
+        tokio::time::sleep(lag).await;
+    }
+    gateway.drain(spread).await;
+    gateway.until_empty().await;
+    gateway.close();
+    app.presence.retire().await;
+    app.lifecycle.finish(drain.deadline).await;
+    if let Some(store) = store {
+        store.close().await;
+    }
+}
+
+/// What the probes are told.
+struct NodeHealth {
+    link: Option<Arc<Link>>,
+    /// Whether the store has been reached since the start.
+    reached: Arc<AtomicBool>,
+    telemetry: Telemetry,
+    lifecycle: Lifecycle,
+}
+
+impl NodeHealth {
+    fn new(link: Option<Arc<Link>>, telemetry: Telemetry, lifecycle: Lifecycle) -> Self {
+        let reached = Arc::new(AtomicBool::new(link.is_none()));
+        if let Some(link) = link.clone() {
+            let reached = reached.clone();
+            lifecycle.spawn_until_stop(async move {
+                link.ready().await;
+                reached.store(true, Ordering::Release);
+            });
+        }
+        Self { link, reached, telemetry, lifecycle }
+    }
+}
+
+impl Health for NodeHealth {
+    /// Ready once the store has been reached; that it is away later is no reason to send clients
+    /// elsewhere, because all nodes lose it together.
+    fn ready(&self) -> Result<(), &'static str> {
+        if self.lifecycle.ending().is_some() {
+            return Err("shutting down");
+        }
+        if self.reached.load(Ordering::Acquire) { Ok(()) } else { Err("waiting for Redis") }
+    }
+
+    fn metrics(&self) -> String {
+        let up = self.link.as_ref().is_none_or(|link| link.is_up());
+        self.telemetry.metrics().store_up.record(u64::from(up), &[]);
+        self.telemetry.render()
+    }
 }

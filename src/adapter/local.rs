@@ -126,6 +126,11 @@ impl Adapter for LocalAdapter {
         Ok(())
     }
 
+    /// Nothing here can become deaf.
+    async fn relisten(&self, _: &Topic) -> Result<()> {
+        Ok(())
+    }
+
     async fn listen(&self, topic: Topic) -> Result<Listening> {
         *self.state.lock().topics.entry(topic.clone()).or_default() += 1;
         let state = Arc::clone(&self.state);

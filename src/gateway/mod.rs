@@ -50,6 +50,10 @@ const MOST_PACKETS: usize = 16 * 1024;
 /// Read buffer of one WebSocket: small, there are many of them.
 const READ_BUFFER: usize = 2 * 1024;
 
+/// How long departures may take once their connections are closed, and how often to look.
+const DEPARTED_WITHIN: Duration = Duration::from_secs(5);
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
 mod engineless {
     //! What answers where the library does not: it is only asked what is its own.
     use std::{
@@ -176,6 +180,16 @@ impl Gateway {
             tokio::time::sleep_until(began + pause * n).await;
             link.close_after_last_word(CloseReason::Draining);
         }
+    }
+
+    /// Waits until everybody has departed, but not for ever: what hangs is let go.
+    pub async fn until_empty(&self) {
+        let empty = async {
+            while !self.is_empty() {
+                tokio::time::sleep(LOOK_AGAIN).await;
+            }
+        };
+        tokio::time::timeout(DEPARTED_WITHIN, empty).await.ok();
     }
 
     /// Stops listening.

@@ -129,7 +129,11 @@ impl Presence {
     }
 
     /// Named tutorial sockets of a place, in the order they came.
-    pub async fn classic(&self, place: &Place, limit: usize) -> Result<Vec<Member>> {
+    pub async fn classic(
+        &self,
+        place: &Place,
+        limit: usize,
+    ) -> Result<Vec<(ConnectionId, String)>> {
         self.0.members.classic(place, limit).await
     }
 

@@ -57,9 +57,9 @@ pub trait Members: Send + Sync {
     /// Which of these users are in a place, in the order asked.
     async fn present(&self, place: &Place, users: &[UserId]) -> Result<Vec<bool>>;
 
-    /// Named members of a place that came through a tutorial's dialect, in the order they came,
-    /// at most `limit`.
-    async fn classic(&self, place: &Place, limit: usize) -> Result<Vec<Member>>;
+    /// Named members of a place that came through a tutorial's dialect and their names, in the
+    /// order they came, at most `limit`.
+    async fn classic(&self, place: &Place, limit: usize) -> Result<Vec<(ConnectionId, String)>>;
 
     /// Connections of a user in a place: (node, connection).
     async fn connections(

@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 
 use self::topics::{Topics, channel};
 use super::{Adapter, Hearing, Listening, Told, Topic, envelope, topic_of};
-use crate::{domain::id::RoomId, error::Result, lifecycle::Lifecycle, redis::Link};
+use crate::{error::Result, lifecycle::Lifecycle, redis::Link};
 
 /// For how long a topic that nobody listens to is kept open.
 const LINGER: Duration = Duration::from_secs(30);
@@ -51,14 +51,6 @@ impl RedisAdapter {
         lifecycle.spawn_until_stop(hearing::close_unwanted(Arc::clone(&topics), linger));
         (Arc::new(Self { link, topics }), hearing)
     }
-
-    /// Subscribes again to a room that seems deaf: a slot of a Cluster that moves takes its
-    /// subscriptions with it, and fred does not say so.
-    pub async fn resubscribe(&self, room: &RoomId) -> Result<()> {
-        let topic = Topic::Room(room.clone());
-        self.topics.doubt(&topic);
-        self.topics.confirm(&topic).await
-    }
 }
 
 #[async_trait]
@@ -69,6 +61,11 @@ impl Adapter for RedisAdapter {
         }
         let args = vec![channel(&topic_of(&what)), envelope::told(&what)];
         self.link.command::<u64>("SPUBLISH", args).await.map(drop)
+    }
+
+    async fn relisten(&self, topic: &Topic) -> Result<()> {
+        self.topics.doubt(topic);
+        self.topics.confirm(topic).await
     }
 
     /// When it fails the topic lingers all the same, and is subscribed to when Redis is back.

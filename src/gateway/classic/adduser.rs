@@ -68,7 +68,7 @@ pub(super) fn frame(entry: &Entry) -> Frame {
 }
 
 /// The names, in the order they came.
-pub(super) fn users(event: &'static str, members: &[Member]) -> Frame {
-    let names: Vec<&str> = members.iter().filter_map(|m| m.name.as_deref()).collect();
+pub(super) fn users(event: &'static str, users: &[(ConnectionId, String)]) -> Frame {
+    let names: Vec<&str> = users.iter().map(|(_, name)| name.as_str()).collect();
     Frame::new(event, &names)
 }

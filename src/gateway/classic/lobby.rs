@@ -133,7 +133,7 @@ impl Lobby {
             self.changed.notified().await;
             let place = Place::Room(self.room.clone());
             match app.presence.classic(&place, MOST_LISTED).await {
-                Ok(members) => self.show_users(&app, &members),
+                Ok(users) => self.show_users(&app, &users),
                 Err(error) => {
                     tracing::debug!(%error, "the users are shown later");
                     tokio::time::sleep(SEEN_WITHIN).await;
@@ -145,12 +145,12 @@ impl Lobby {
 
     /// The tutorial's server says `user` when somebody leaves, although its page listens to `users`
     /// only: both are said, so that its wire is kept and its page is right.
-    fn show_users(&self, app: &AppState, members: &[Member]) {
-        let now: HashSet<ConnectionId> = members.iter().map(|m| m.connection.clone()).collect();
+    fn show_users(&self, app: &AppState, users: &[(ConnectionId, String)]) {
+        let now: HashSet<ConnectionId> = users.iter().map(|(id, _)| id.clone()).collect();
         let somebody_left = !self.listed.borrow().is_subset(&now);
-        let mut frames = vec![adduser::users("users", members)];
+        let mut frames = vec![adduser::users("users", users)];
         if somebody_left {
-            frames.insert(0, adduser::users("user", members));
+            frames.insert(0, adduser::users("user", users));
         }
         self.show(app, View::ADDUSER, &frames);
         self.listed.send_replace(Arc::new(now));

@@ -159,11 +159,12 @@ impl Crowd {
         People { people, cursor, count: self.users.len() as u64 }
     }
 
-    fn classic_names(&self, limit: usize) -> Vec<String> {
-        let connections = self.users.values().flat_map(|user| user.connections.values());
-        let mut named: Vec<&Named> = connections.flatten().collect();
-        named.sort_by_key(|named| named.arrival);
-        named.into_iter().take(limit).map(|named| named.name.clone()).collect()
+    fn classic(&self, limit: usize) -> Vec<(ConnectionId, String)> {
+        let connections = self.users.values().flat_map(|user| &user.connections);
+        let mut named: Vec<(&ConnectionId, &Named)> =
+            connections.filter_map(|(id, named)| Some((id, named.as_ref()?))).collect();
+        named.sort_by_key(|(_, named)| named.arrival);
+        named.into_iter().take(limit).map(|(id, named)| (id.clone(), named.name.clone())).collect()
     }
 }
 
@@ -201,8 +202,8 @@ impl Members for EmbeddedStore {
         Ok(users.iter().map(is_here).collect())
     }
 
-    async fn classic_names(&self, place: &Place, limit: usize) -> Result<Vec<String>> {
-        Ok(self.presence.look(place, |crowd| crowd.classic_names(limit)))
+    async fn classic(&self, place: &Place, limit: usize) -> Result<Vec<(ConnectionId, String)>> {
+        Ok(self.presence.look(place, |crowd| crowd.classic(limit)))
     }
 
     async fn connections(

@@ -144,13 +144,17 @@ impl Members for RedisStore {
         Ok(scores.iter().map(Option::is_some).collect())
     }
 
-    async fn classic_names(&self, place: &Place, limit: usize) -> Result<Vec<String>> {
+    async fn classic(&self, place: &Place, limit: usize) -> Result<Vec<(ConnectionId, String)>> {
         if limit == 0 {
             return Ok(Vec::new());
         }
         let args = vec![PlaceKeys::of(place).classic(), "0".into(), (limit - 1).to_string()];
         let found: Vec<String> = self.link.command("ZRANGE", args).await?;
-        Ok(found.iter().filter_map(|tag| tag.splitn(3, '/').nth(2).map(str::to_owned)).collect())
+        let parse = |tag: &String| {
+            let mut parts = tag.splitn(3, '/').skip(1);
+            Some((parts.next()?.parse().ok()?, parts.next()?.to_owned()))
+        };
+        Ok(found.iter().filter_map(parse).collect())
     }
 
     async fn connections(
