@@ -1,0 +1,49 @@
+# What one does here. `make` lists it.
+.DEFAULT_GOAL := help
+.PHONY: help run test check fmt unit clients web tools protocol deny clean
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
+
+run: web ## build page and server, start one node on the embedded store
+	cargo build --release --locked
+	./target/release/hubbub serve
+
+test: tools web check unit clients ## everything: install what the tests need, then all of them
+
+check: web ## formatting, lints, the rules of the house
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- --deny warnings
+	cargo test --locked --test tidy
+
+unit: web ## tests in Rust: units, both stores, real nodes and a real Redis
+	cargo test --locked
+
+clients: web ## tests by real socket.io-clients and a real browser, against real nodes
+	cargo build --locked
+	npm ci --prefix tests/clients --no-audit --no-fund
+	npm test --prefix tests/clients
+
+web: web/dist/index.html ## the page and the client files that the server embeds
+
+web/dist/index.html: $(shell find web/src -type f) web/build.mjs web/package.json web/package-lock.json
+	npm ci --prefix web --no-audit --no-fund
+	npm run build --prefix web
+	touch $@
+
+tools: ## what the tests need on this machine: Redis and Chromium
+	tests/tools.sh
+
+protocol: web ## write docs/protocol.md anew from the types
+	WRITE_PROTOCOL=1 cargo test --locked --test tidy
+
+fmt: ## format the code
+	cargo fmt
+
+deny: ## licences, advisories and sources of what we depend on
+	cargo deny --version >/dev/null 2>&1 || cargo install cargo-deny --locked
+	cargo deny check
+
+clean: ## forget everything built
+	cargo clean
+	rm -rf web/dist web/node_modules tests/clients/node_modules
