@@ -160,9 +160,16 @@ fn every_setting_stands_in_the_manual_and_the_manual_names_no_other() {
         section_of(&mut with, section).insert("no_such_key".to_owned(), true.into());
         assert!(with.try_into::<Config>().is_err(), "[{section}] takes keys that do not exist");
     }
-    let mut with = manual;
+    let mut with = manual.clone();
     with.insert("no_such_section".to_owned(), toml::Table::new().into());
     assert!(with.try_into::<Config>().is_err(), "sections that do not exist are taken");
+    // A field with a default of its own would decode without the manual; only its text gives it away.
+    for (section, keys) in &manual {
+        let keys = keys.as_table().expect("the manual consists of sections").keys();
+        let mut fields = fields_of_section(section);
+        fields.sort();
+        assert_eq!(fields, keys.cloned().collect::<Vec<_>>(), "fields and keys of [{section}]");
+    }
 }
 
 #[test]
@@ -246,6 +253,18 @@ fn libraries_are_seen_in_every_spelling() {
 
 fn section_of<'a>(manual: &'a mut toml::Table, section: &str) -> &'a mut toml::Table {
     manual[section].as_table_mut().expect("the manual consists of sections")
+}
+
+/// The fields of the one struct in a section's file that is decoded as a whole.
+fn fields_of_section(section: &str) -> Vec<String> {
+    let path = PathBuf::from(format!("config/{section}.rs"));
+    let sources = sources("src");
+    let (_, text) = sources.iter().find(|(p, _)| *p == path).expect("one section a file");
+    let (_, decoded) = text.split_once("deny_unknown_fields").expect("it is decoded strictly");
+    let (fields, _) = decoded.split_once("\n}").expect("a struct ends");
+    let names =
+        fields.lines().filter_map(|line| line.trim().strip_prefix("pub ")?.split_once(": "));
+    names.map(|(name, _)| name.to_owned()).collect()
 }
 
 /// Every Rust file below a folder of the repository: its path from there, and its text.
