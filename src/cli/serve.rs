@@ -24,6 +24,9 @@ pub(super) fn serve(config: Config) -> Result<(), Failed> {
 
     runtime.shutdown_timeout(LAST_CHANCE);
     let flushed = telemetry.shutdown();
-    outcome?;
-    Ok(flushed?)
+    if let Err(error) = &flushed {
+        // Said here, because a run that failed as well has the last word.
+        tracing::error!("{error:#}");
+    }
+    Ok(outcome.and(flushed)?)
 }
