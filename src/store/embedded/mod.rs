@@ -8,6 +8,8 @@ mod log;
 mod members;
 mod sessions;
 mod tables;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 use std::{path::Path, sync::Arc, thread::JoinHandle};

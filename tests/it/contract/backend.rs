@@ -37,7 +37,7 @@ pub(crate) struct Settings {
 /// Nothing ends within a test, unless the test is about that.
 impl Default for Settings {
     fn default() -> Self {
-        let long = Duration::from_secs(600);
+        let long = Duration::from_mins(10);
         let store = Store {
             url: String::new().into(),
             idempotency: long,
