@@ -145,7 +145,7 @@ async fn keep_connected(client: impl ClientLike) {
             Ok(Ok(())) => return,
             Ok(Err(failure)) => tracing::error!(%failure, "cannot connect to Redis; trying again"),
             Err(stopped) => {
-                tracing::error!(%stopped, "the connection to Redis ended; trying again")
+                tracing::error!(%stopped, "the connection to Redis ended; trying again");
             }
         }
         tokio::time::sleep(Duration::from_secs(5)).await;

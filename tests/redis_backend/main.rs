@@ -1,0 +1,9 @@
+//! The Redis backend against real servers: what only it can get wrong. What every backend
+//! promises is in the contract suite.
+mod cluster;
+mod hearing;
+mod log;
+mod members;
+mod outage;
+mod server;
+mod world;
