@@ -170,7 +170,10 @@ row("1.6", "when somebody with a name goes, the others are told who remains", "S
   leaving.emit("adduser", "ada");
   await leaving.next("users", list("bob", "ada"));
   twin.emit("adduser", "ada");
-  await staying.next("users", list("bob", "ada", "ada"));
+  for (const client of [staying, twin]) {
+    await client.next("users", list("bob", "ada", "ada"));
+    client.forget();
+  }
 
   leaving.close();
 

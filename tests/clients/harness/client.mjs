@@ -60,6 +60,11 @@ export class Client {
     }
   }
 
+  /** Takes everything so far, so that `next` can only find what comes from here on. */
+  forget() {
+    this.#heard.forEach((entry) => (entry.taken = true));
+  }
+
   /** The arguments of all such events so far. */
   all(event) {
     return this.#heard.filter((entry) => entry.event === event).map((entry) => entry.args);

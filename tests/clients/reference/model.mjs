@@ -222,7 +222,7 @@ function answerFiles(request, response) {
   const etag = `"${readFileSync(new URL("socket.io/version.txt", DIST), "utf8")}"`;
   Object.assign(headers, { etag, vary: "Accept-Encoding", "cache-control": "public, max-age=0" });
   if ([etag, `W/${etag}`].includes(request.headers["if-none-match"])) return response.writeHead(304, headers).end();
-  const accepted = request.headers["accept-encoding"] ?? "";
+  const accepted = (request.headers["accept-encoding"] ?? "").split(/, */).filter((each) => !/;q=0$/.test(each));
   const [coding, ending] = accepted.includes("br") ? ["br", ".br"] : accepted.includes("gzip") ? ["gzip", ".gz"] : [undefined, ""];
   if (coding) headers["content-encoding"] = coding;
   response.writeHead(200, headers).end(readFileSync(new URL(file + ending, DIST)));
