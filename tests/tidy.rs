@@ -30,10 +30,11 @@ const IMPORTS: &[(&str, &[&str])] = &[
         ],
     ),
     ("auth", &["domain", "config", "store"]),
-    ("policy", &["domain", "config", "store", "adapter"]),
+    // Whether a connection is in a room is asked of the registry.
+    ("policy", &["domain", "config", "store", "adapter", "rooms"]),
     ("rooms", &["domain", "config", "store", "adapter", "telemetry"]),
     ("state", &["config", "policy", "rooms", "store", "adapter", "telemetry", "auth"]),
-    ("events", &["domain", "policy", "rooms", "state", "store", "adapter"]),
+    ("events", &["domain", "config", "telemetry", "policy", "rooms", "state", "store", "adapter"]),
     ("gateway", ALL_BEHIND_THE_GATEWAY),
     ("app", ANY),
     ("cli", ANY),

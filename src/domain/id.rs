@@ -91,11 +91,11 @@ text_id!(
 );
 
 impl MessageId {
-    /// When it was made, in ms since 1970, if it is a UUIDv7 or a ULID (48 bits of time in front).
+    /// When it was made, in ms since 1970, if it is a `UUIDv7` or a ULID (48 bits of time in front).
     pub fn made_at_ms(&self) -> Option<u64> {
         match self.0.len() {
             36 if self.0.as_bytes()[14] == b'7' => {
-                u64::from_str_radix(&self.0.replace('-', "").get(..12)?.to_owned(), 16).ok()
+                u64::from_str_radix(self.0.replace('-', "").get(..12)?, 16).ok()
             }
             26 => crockford(&self.0[..10]),
             _ => None,

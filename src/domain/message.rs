@@ -63,8 +63,11 @@ impl TryFrom<String> for MessageText {
                 G::Control if !matches!(c, '\n' | '\r' | '\t') => {
                     return Err(Invalid("a text has no control characters but newline and tab"));
                 }
-                G::Control | G::Format | G::SpaceSeparator => {}
-                G::LineSeparator | G::ParagraphSeparator => {}
+                G::Control
+                | G::Format
+                | G::SpaceSeparator
+                | G::LineSeparator
+                | G::ParagraphSeparator => {}
                 G::NonspacingMark | G::EnclosingMark => {
                     marks += 1;
                     if marks > MOST_MARKS {

@@ -6,7 +6,7 @@ use super::id::{ConnectionId, UserId};
 /// A connection that is in a place. Lasting membership comes with private rooms.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Member {
-    /// The connection; a tutorial's socket that adds several users has one member each.
+    /// The connection. A tutorial's socket may add several users: each has a key of its own here.
     pub connection: ConnectionId,
     pub user: UserId,
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -105,7 +105,7 @@ impl ClientEvent for RoomJoin {
         };
         let joined = joined(resumed, count, caller.identity().role);
         let read = joined.epoch.clone().map(|epoch| (epoch, joined.upto));
-        Ok(Answer::then(joined, move || entered.go_live(read)))
+        Ok(Answer::then(joined, move || entered.go_live(read.as_ref())))
     }
 }
 
@@ -126,13 +126,11 @@ impl RoomJoin {
 
     async fn read(&self, app: &AppState) -> Result<Resumed> {
         let limit = self.limit.get();
-        match &self.since {
-            Some(cursor) => app.log.since(&self.room, cursor, limit).await,
-            None => {
-                let page = app.log.page(&self.room, Range::Newest, limit).await?;
-                Ok(Resumed { page, ..Resumed::default() })
-            }
+        if let Some(cursor) = &self.since {
+            return app.log.since(&self.room, cursor, limit).await;
         }
+        let page = app.log.page(&self.room, Range::Newest, limit).await?;
+        Ok(Resumed { page, ..Resumed::default() })
     }
 }
 

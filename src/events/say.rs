@@ -1,13 +1,12 @@
 //! Saying something in a room, whoever says it: a native event and every tutorial's dialect end here.
 use std::time::Instant;
 
-use opentelemetry::KeyValue;
-
 use crate::{
     domain::message::Message,
     error::{Error, Result},
     state::AppState,
     store::log::Appended,
+    telemetry::Label,
 };
 
 /// Remembers and tells a message, in one step. Its author hears it like everybody else.
@@ -20,7 +19,7 @@ pub async fn say(message: &Message, app: &AppState) -> Result<Appended> {
         Err(error) => error.into(),
     };
     let seconds = began.elapsed().as_secs_f64();
-    app.metrics.append_seconds.record(seconds, &[KeyValue::new("result", name)]);
+    app.metrics.append_seconds.record(seconds, &[Label::new("result", name)]);
     if let Ok(appended) = &result {
         if appended.dup {
             app.metrics.dup.add(1, &[]);

@@ -44,7 +44,7 @@ pub(super) async fn asset(Path(name): Path<String>, headers: HeaderMap) -> Respo
 
 /// `GET /socket.io/socket.io.js` and its siblings. Their tag is the client's version.
 pub(super) async fn client(Path(name): Path<String>, headers: HeaderMap) -> Response {
-    let known = name.starts_with("socket.io.") && (name.ends_with(".js") || name.ends_with(".map"));
+    let known = name.starts_with("socket.io.") && matches!(ending(&name), "js" | "map");
     let version = known.then(|| Built::get("socket.io/version.txt")).flatten();
     let Some(version) = version else { return StatusCode::NOT_FOUND.into_response() };
     let tag = format!("\"{}\"", String::from_utf8_lossy(&version.data).trim());
@@ -52,7 +52,7 @@ pub(super) async fn client(Path(name): Path<String>, headers: HeaderMap) -> Resp
 }
 
 fn file(path: &str, asked: &HeaderMap, caching: &'static str, tag: Option<String>) -> Response {
-    let compressed = path.ends_with(".br") || path.ends_with(".gz");
+    let compressed = matches!(ending(path), "br" | "gz");
     let Some(plain) = Built::get(path).filter(|_| !compressed) else {
         return StatusCode::NOT_FOUND.into_response();
     };
@@ -93,13 +93,18 @@ fn accepts(asked: &HeaderMap, encoding: &str) -> bool {
     })
 }
 
+/// What follows the last dot.
+fn ending(path: &str) -> &str {
+    path.rsplit('.').next().unwrap_or_default()
+}
+
 fn content_type(path: &str) -> &'static str {
-    match path.rsplit('.').next() {
-        Some("html") => "text/html; charset=utf-8",
-        Some("js") => "application/javascript; charset=utf-8",
-        Some("css") => "text/css; charset=utf-8",
-        Some("map" | "json") => "application/json",
-        Some("svg") => "image/svg+xml",
+    match ending(path) {
+        "html" => "text/html; charset=utf-8",
+        "js" => "application/javascript; charset=utf-8",
+        "css" => "text/css; charset=utf-8",
+        "map" | "json" => "application/json",
+        "svg" => "image/svg+xml",
         _ => "application/octet-stream",
     }
 }

@@ -10,7 +10,6 @@ use std::{
 };
 
 use axum::{body::Body, http::Request};
-use opentelemetry::KeyValue;
 use parking_lot::Mutex;
 use socketioxide::socket::Sid;
 use tokio::sync::mpsc;
@@ -18,7 +17,10 @@ use tower::ServiceExt;
 
 use super::{Engine, conn::Conn, link::Link};
 use crate::{
-    config::limits::Limits, lifecycle::Lifecycle, rooms::CloseReason, telemetry::metrics::Metrics,
+    config::limits::Limits,
+    lifecycle::Lifecycle,
+    rooms::CloseReason,
+    telemetry::{Label, metrics::Metrics},
 };
 
 /// Sessions that wait to be ended in-process. More than that are ended by the next look for slow
@@ -81,7 +83,7 @@ impl Door {
     }
 
     pub(super) fn count_refused(&self, reason: &'static str) {
-        self.metrics.handshake_refused.add(1, &[KeyValue::new("reason", reason)]);
+        self.metrics.handshake_refused.add(1, &[Label::new("reason", reason)]);
     }
 
     /// The session's link, made at its first namespace. `own` is the stream of a session that

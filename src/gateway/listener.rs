@@ -1,5 +1,5 @@
 //! The accept loop of the public address: our own, because the stock one has no header timeout, no
-//! TCP_USER_TIMEOUT, a short backlog, and streams nobody can end.
+//! `TCP_USER_TIMEOUT`, a short backlog, and streams nobody can end.
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{Router, body::Body, http::Request};

@@ -172,7 +172,7 @@ impl Entered {
     }
 
     /// From now on it hears: what waited and lies after what it has `read`, then everything.
-    pub fn go_live(mut self, read: Option<(Epoch, u64)>) {
+    pub fn go_live(mut self, read: Option<&(Epoch, u64)>) {
         self.live = true;
         let words = &*self.rooms.0.parts.words;
         let speech = Speech { room: &self.hosted.room, words };

@@ -51,17 +51,17 @@ impl Members {
     pub(super) fn go_live(
         &mut self,
         id: &ConnectionId,
-        read: Option<(Epoch, u64)>,
+        read: Option<&(Epoch, u64)>,
         speech: &Speech<'_>,
     ) -> bool {
         let Some(member) = self.0.get_mut(id) else { return true };
-        let live = Ear::Live { read: read.clone() };
+        let live = Ear::Live { read: read.cloned() };
         let Ear::Buffering { entries, overflowed } = std::mem::replace(&mut member.ear, live)
         else {
             return true;
         };
         let view = member.connection.view();
-        for entry in entries.iter().filter(|entry| is_new(entry, read.as_ref())) {
+        for entry in entries.iter().filter(|entry| is_new(entry, read)) {
             for frame in speech.frames(&News::Entry(entry), view) {
                 if !member.connection.push(&frame) {
                     return true;

@@ -5,8 +5,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use opentelemetry::KeyValue;
-
 use super::{
     News, Rooms,
     hosted::{Hosted, Phase, State},
@@ -21,6 +19,7 @@ use crate::{
     },
     error::Result,
     store::log::{LONGEST_PAGE, Range},
+    telemetry::Label,
 };
 
 /// Between two tries while the store does not answer.
@@ -83,7 +82,7 @@ impl Rooms {
             }
             state.phase = Phase::Repairing;
         }
-        self.0.parts.metrics.fanout_gap.add(1, &[KeyValue::new("cause", cause)]);
+        self.0.parts.metrics.fanout_gap.add(1, &[Label::new("cause", cause)]);
         let (rooms, hosted) = (self.clone(), hosted.clone());
         self.0.parts.lifecycle.spawn_until_stop(async move { fill(&rooms, &hosted).await });
     }
@@ -175,7 +174,7 @@ fn reset(
 ) {
     let name: &'static str = reason.into();
     tracing::warn!(room = %hosted.room, reason = name, "the log is not what it was; members page again");
-    rooms.0.parts.metrics.client_reset.add(1, &[KeyValue::new("reason", name)]);
+    rooms.0.parts.metrics.client_reset.add(1, &[Label::new("reason", name)]);
     state.track = Track::at(head);
     let news = News::Reset {
         reason,

@@ -20,14 +20,15 @@ const AT_ONCE: usize = 200;
 /// An entry that was stored a moment ago may still be on its way.
 const ON_ITS_WAY: Duration = Duration::from_millis(250);
 /// A room is active while somebody wrote this recently.
-const ACTIVE: Duration = Duration::from_secs(60);
+const ACTIVE: Duration = Duration::from_mins(1);
+
+/// A room is always in the same slice, so each is looked at once a round.
+const SLICES: u32 = 16;
 
 impl Rooms {
     /// Looks over every room once per `position_check`, spread evenly, until told to stop.
     pub async fn watch(self) {
         let config = &self.0.parts.config;
-        // Sixteen slices: a room is always in the same one, so each is looked at once a round.
-        const SLICES: u32 = 16;
         let mut tick = tokio::time::interval(config.position_check / SLICES);
         let mut slice = 0;
         loop {

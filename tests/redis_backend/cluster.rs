@@ -89,7 +89,7 @@ async fn a_room_whose_slot_moves_is_deaf_until_it_is_subscribed_to_again() {
 
     let first = node.store.append(&message(&lobby(), "to nobody")).await.unwrap();
     assert_eq!((first.position.seq, first.heard_by), (1, Some(0)));
-    node.adapter.resubscribe(&lobby()).await.unwrap();
+    node.adapter.relisten(&Topic::Room(lobby())).await.unwrap();
     let second = node.store.append(&message(&lobby(), "to us")).await.unwrap();
     assert_eq!(second.heard_by, Some(1));
     assert_eq!(node.hear_seq().await, 2);

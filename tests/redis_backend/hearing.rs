@@ -109,7 +109,7 @@ async fn a_subscription_cut_by_the_server_is_made_again() {
     }
     node.store.append(&message(&lobby(), "hello")).await.unwrap();
     assert_eq!(node.hear_seq().await, 1);
-    node.adapter.resubscribe(&lobby()).await.unwrap();
+    node.adapter.relisten(&Topic::Room(lobby())).await.unwrap();
     assert_eq!(node.store.append(&message(&lobby(), "once")).await.unwrap().heard_by, Some(1));
     assert_eq!(node.hear_seq().await, 2);
 }

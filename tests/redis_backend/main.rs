@@ -1,5 +1,7 @@
 //! The Redis backend against real servers: what only it can get wrong. What every backend
 //! promises is in the contract suite.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
 mod cluster;
 mod hearing;
 mod log;

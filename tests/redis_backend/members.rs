@@ -115,13 +115,13 @@ async fn classic_names_stand_in_the_order_they_came() {
     assert!(!a.store.enter(&place, &member("n", "native")).await.unwrap().classic);
     let unnamed = Member { name: None, ..classic("u", "") };
     assert!(!a.store.enter(&place, &unnamed).await.unwrap().classic);
-    assert_eq!(a.store.classic_names(&place, 9).await.unwrap(), ["Zoe / \"1\"", "Max"]);
+    assert_eq!(names_of(&a.store.classic(&place, 9).await.unwrap()), ["Zoe / \"1\"", "Max"]);
 
     assert!(a.store.enter(&place, &classic("z", "Zed")).await.unwrap().classic);
-    assert_eq!(a.store.classic_names(&place, 9).await.unwrap(), ["Zed", "Max"], "same place");
-    assert_eq!(a.store.classic_names(&place, 1).await.unwrap(), ["Zed"]);
+    assert_eq!(names_of(&a.store.classic(&place, 9).await.unwrap()), ["Zed", "Max"], "same place");
+    assert_eq!(names_of(&a.store.classic(&place, 1).await.unwrap()), ["Zed"]);
     assert!(a.store.leave(&place, &classic("z", "Zed"), true).await.unwrap().classic);
-    assert_eq!(a.store.classic_names(&place, 9).await.unwrap(), ["Max"]);
+    assert_eq!(names_of(&a.store.classic(&place, 9).await.unwrap()), ["Max"]);
 }
 
 #[tokio::test]
@@ -190,4 +190,8 @@ async fn assert_makes_it_so_and_heals_a_lost_store() {
     let diff = node.store.assert(&place, &[]).await.unwrap();
     assert_eq!(left(&diff).len(), 2);
     assert_eq!(server.cli(&["KEYS", "{n:*"]), "*0");
+}
+
+fn names_of(users: &[(hubbub::domain::id::ConnectionId, String)]) -> Vec<&str> {
+    users.iter().map(|(_, name)| name.as_str()).collect()
 }

@@ -50,8 +50,9 @@ pub(super) async fn message(page: &Page, arg: &str) -> Result<()> {
 }
 
 #[derive(Serialize)]
-struct Message<'a> {
-    message: &'a str,
+struct Said<'a> {
+    #[serde(rename = "message")]
+    text: &'a str,
     /// Absent, not null, where nobody has a name: so it is on the tutorial's wire.
     #[serde(skip_serializing_if = "Option::is_none")]
     user: Option<&'a str>,
@@ -59,12 +60,12 @@ struct Message<'a> {
 }
 
 pub(super) fn frame(entry: &Entry) -> Frame {
-    let message = Message {
-        message: entry.text.as_str(),
+    let said = Said {
+        text: entry.text.as_str(),
         user: entry.author.person.name.as_deref(),
         id: &entry.author.connection,
     };
-    Frame::new("message", &message)
+    Frame::new("message", &said)
 }
 
 /// The names, in the order they came.

@@ -51,19 +51,6 @@ impl Lobby {
         lifecycle.spawn_until_stop(self.clone().keep_users(app.clone()));
     }
 
-    /// One piece of news in a page's words; a page that has not shown its dialect hears all.
-    pub(in crate::gateway) fn frames(&self, news: &News<'_>, view: View) -> Vec<Frame> {
-        let News::Entry(entry) = news else { return Vec::new() };
-        let mut frames = Vec::new();
-        if view.meets(View::CHAT_MESSAGE) {
-            frames.push(chat_message::frame(entry));
-        }
-        if view.meets(View::ADDUSER) {
-            frames.push(adduser::frame(entry));
-        }
-        frames
-    }
-
     /// What concerns a list is shown by the task that keeps it.
     pub(in crate::gateway) fn told(&self, news: &News<'_>) {
         match news {
@@ -115,9 +102,9 @@ impl Lobby {
         loop {
             self.posted.notified().await;
             let began = Instant::now();
-            if self.speakers(&app, View::MSG_GET).next().is_some() {
+            if speakers(&app, View::MSG_GET).next().is_some() {
                 match self.posts(&app).await {
-                    Ok(frame) => self.show(&app, View::MSG_GET, &[frame]),
+                    Ok(frame) => show(&app, View::MSG_GET, &[frame]),
                     Err(error) => {
                         tracing::debug!(%error, "the posts are shown later");
                         self.posted.notify_one();
@@ -152,19 +139,32 @@ impl Lobby {
         if somebody_left {
             frames.insert(0, adduser::users("user", users));
         }
-        self.show(app, View::ADDUSER, &frames);
+        show(app, View::ADDUSER, &frames);
         self.listed.send_replace(Arc::new(now));
     }
+}
 
-    fn show(&self, app: &AppState, view: View, frames: &[Frame]) {
-        for page in self.speakers(app, view) {
-            if !frames.iter().all(|frame| page.push(frame)) {
-                tracing::debug!("a page did not take its list");
-            }
-        }
+/// One piece of news in a page's words; a page that has not shown its dialect hears all.
+pub(in crate::gateway) fn frames(news: &News<'_>, view: View) -> Vec<Frame> {
+    let News::Entry(entry) = news else { return Vec::new() };
+    let mut frames = Vec::new();
+    if view.meets(View::CHAT_MESSAGE) {
+        frames.push(chat_message::frame(entry));
     }
+    if view.meets(View::ADDUSER) {
+        frames.push(adduser::frame(entry));
+    }
+    frames
+}
 
-    fn speakers(&self, app: &AppState, view: View) -> impl Iterator<Item = Arc<Connection>> {
-        app.rooms.connections().into_iter().filter(move |page| page.view().meets(view))
+fn speakers(app: &AppState, view: View) -> impl Iterator<Item = Arc<Connection>> {
+    app.rooms.connections().into_iter().filter(move |page| page.view().meets(view))
+}
+
+fn show(app: &AppState, view: View, frames: &[Frame]) {
+    for page in speakers(app, view) {
+        if !frames.iter().all(|frame| page.push(frame)) {
+            tracing::debug!("a page did not take its list");
+        }
     }
 }

@@ -8,7 +8,6 @@ mod msg_get;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use opentelemetry::KeyValue;
 use parking_lot::Mutex;
 use serde_json::value::RawValue;
 use socketioxide::{SocketIo, extract::SocketRef, handler::ConnectHandler};
@@ -34,6 +33,7 @@ use crate::{
     rooms::Connection,
     state::AppState,
     store::log::Appended,
+    telemetry::Label,
 };
 
 /// The dialects: which events are whose. A tutorial's next step finds its place here.
@@ -84,7 +84,7 @@ impl Conversation for Page {
         for seat in seats {
             self.lobby.unseat(&self.app, self, &seat).await;
         }
-        self.app.metrics.sessions.add(-1, &[KeyValue::new("namespace", "classic")]);
+        self.app.metrics.sessions.add(-1, &[Label::new("namespace", "classic")]);
     }
 }
 
@@ -120,7 +120,7 @@ impl Page {
             tracing::error!(cause = format!("{cause:#}"), "a request failed");
         }
         let code: &'static str = error.into();
-        self.app.metrics.inbound_rejected.add(1, &[KeyValue::new("code", code)]);
+        self.app.metrics.inbound_rejected.add(1, &[Label::new("code", code)]);
         reply.refuse(error);
     }
 }
@@ -157,7 +157,7 @@ impl Gateway {
             outbox.clone(),
         );
         self.app.rooms.add(connection.clone());
-        self.app.metrics.sessions.add(1, &[KeyValue::new("namespace", "classic")]);
+        self.app.metrics.sessions.add(1, &[Label::new("namespace", "classic")]);
         let page = Arc::new(Page {
             app: self.app.clone(),
             lobby,

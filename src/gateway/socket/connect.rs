@@ -1,7 +1,6 @@
 //! Who connects to `/chat`: credentials → an identity, before the CONNECT packet is answered.
 use std::{fmt, sync::Arc};
 
-use opentelemetry::KeyValue;
 use socketioxide::{
     SocketIo,
     adapter::LocalAdapter,
@@ -23,6 +22,7 @@ use crate::{
         pipeline::{Inbound, Pipe},
     },
     rooms::{CloseReason, Connection, Frame, Outbox},
+    telemetry::Label,
 };
 
 /// The longest device name.
@@ -134,7 +134,7 @@ impl Gateway {
         let ready = Frame::new(SessionReady::NAME, &ready);
         let caller = Caller::new(connection.clone(), identity, &self.app.config.limits);
         self.app.rooms.add(connection.clone());
-        self.app.metrics.sessions.add(1, &[KeyValue::new("namespace", "chat")]);
+        self.app.metrics.sessions.add(1, &[Label::new("namespace", "chat")]);
         let online = (Place::online(caller.user()), caller.member());
         let native = Native { caller, app: self.app.clone(), _outbox: outbox.clone() };
         let pipe = self.pipe(Arc::new(native), outbox);

@@ -7,7 +7,7 @@ use crate::{
         ServerEvent, message_new::MessageNew, presence_changed::PresenceChanged,
         room_head::RoomHead, room_reset::RoomReset, typing::Typing,
     },
-    gateway::classic::lobby::Lobby,
+    gateway::classic::lobby::{self, Lobby},
     rooms::{Frame, News, Words},
 };
 
@@ -22,7 +22,7 @@ impl Words for Speaker {
         if view.meets(View::NATIVE) {
             return vec![native(room, news)];
         }
-        self.lobby.as_ref().map_or_else(Vec::new, |lobby| lobby.frames(news, view))
+        lobby::frames(news, view)
     }
 
     fn told(&self, room: &RoomId, news: &News<'_>) {

@@ -5,7 +5,6 @@ pub(super) mod deliver;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use opentelemetry::KeyValue;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -23,6 +22,7 @@ use crate::{
         typing_start::TypingStart, typing_stop::TypingStop,
     },
     state::AppState,
+    telemetry::Label,
 };
 
 /// Every event a client may send: one row each.
@@ -77,7 +77,7 @@ impl Conversation for Native {
         }
         self.app.rooms.remove(connection);
         self.app.presence.leave_all(&connection.id).await;
-        self.app.metrics.sessions.add(-1, &[KeyValue::new("namespace", "chat")]);
+        self.app.metrics.sessions.add(-1, &[Label::new("namespace", "chat")]);
     }
 }
 
@@ -104,7 +104,7 @@ impl Native {
             tracing::error!(cause = format!("{cause:#}"), "a request failed");
         }
         let code: &'static str = error.into();
-        self.app.metrics.inbound_rejected.add(1, &[KeyValue::new("code", code)]);
+        self.app.metrics.inbound_rejected.add(1, &[Label::new("code", code)]);
         reply.refuse(error);
     }
 }

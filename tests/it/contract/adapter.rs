@@ -25,6 +25,7 @@ async fn events(hearing: &mut Hearing) -> Vec<String> {
 #[rstest]
 #[case::embedded(Embedded)]
 #[case::memory(Memory)]
+#[case::redis(Redis)]
 #[tokio::test]
 async fn lists_are_heard_in_the_order_they_were_told(#[case] backend: Backend) {
     let node = &mut backend.open().await.node;
@@ -40,6 +41,7 @@ async fn lists_are_heard_in_the_order_they_were_told(#[case] backend: Backend) {
 #[rstest]
 #[case::embedded(Embedded)]
 #[case::memory(Memory)]
+#[case::redis(Redis)]
 #[tokio::test]
 async fn a_list_to_several_audiences_is_heard_as_one(#[case] backend: Backend) {
     let node = &mut backend.open().await.node;
@@ -62,6 +64,7 @@ async fn a_list_to_several_audiences_is_heard_as_one(#[case] backend: Backend) {
 #[rstest]
 #[case::embedded(Embedded)]
 #[case::memory(Memory)]
+#[case::redis(Redis)]
 #[tokio::test]
 async fn a_list_to_one_room_is_heard_by_who_listens_to_that_room(#[case] backend: Backend) {
     let node = &mut backend.open().await.node;
@@ -77,6 +80,7 @@ async fn a_list_to_one_room_is_heard_by_who_listens_to_that_room(#[case] backend
 #[rstest]
 #[case::embedded(Embedded)]
 #[case::memory(Memory)]
+#[case::redis(Redis)]
 #[tokio::test]
 async fn whatever_is_told_after_listening_began_is_heard(#[case] backend: Backend) {
     let node = &mut backend.open().await.node;
@@ -94,6 +98,7 @@ async fn whatever_is_told_after_listening_began_is_heard(#[case] backend: Backen
 #[rstest]
 #[case::embedded(Embedded)]
 #[case::memory(Memory)]
+#[case::redis(Redis)]
 #[tokio::test]
 async fn listening_twice_is_hearing_once_for_as_long_as_either_lasts(#[case] backend: Backend) {
     let node = &mut backend.open().await.node;
@@ -111,6 +116,7 @@ async fn listening_twice_is_hearing_once_for_as_long_as_either_lasts(#[case] bac
 #[rstest]
 #[case::embedded(Embedded)]
 #[case::memory(Memory)]
+#[case::redis(Redis)]
 #[tokio::test]
 async fn every_node_hears_the_same_in_the_same_order(#[case] backend: Backend) {
     let mut opened = backend.open().await;

@@ -7,11 +7,15 @@ use std::{
 };
 
 use hubbub::{
-    adapter::{Adapter, Hearing, local::LocalAdapter},
+    adapter::{Adapter, Hearing, local::LocalAdapter, redis::RedisAdapter},
     clock,
     config::{presence::Presence, store::Store},
     domain::id::NodeId,
-    store::{embedded::EmbeddedStore, log::Log, members::Members, sessions::Sessions},
+    lifecycle::Lifecycle,
+    redis::Link,
+    store::{
+        embedded::EmbeddedStore, log::Log, members::Members, redis::RedisStore, sessions::Sessions,
+    },
 };
 use tempfile::TempDir;
 
@@ -23,7 +27,6 @@ pub(crate) enum Backend {
     /// The embedded store without one.
     Memory,
     /// A Redis of the test's own.
-    #[expect(dead_code, reason = "its cases come with the backend")]
     Redis,
 }
 
@@ -116,9 +119,15 @@ fn embedded(folder: Option<&TempDir>, settings: &Settings) -> Node {
     Node { id, log: store.clone(), members: store.clone(), sessions: store, adapter, hearing }
 }
 
-#[expect(clippy::unused_async, reason = "connecting takes a while once there is something to")]
-async fn redis(server: &Server, _settings: &Settings) -> Node {
-    panic!("nothing connects to {} yet", server.url());
+async fn redis(server: &Server, settings: &Settings) -> Node {
+    let id = clock::new_node();
+    let lifecycle = Lifecycle::default();
+    let Settings { store, presence } = settings;
+    let link = Link::connect(&server.url().into(), store, &lifecycle).unwrap();
+    tokio::time::timeout(Duration::from_secs(10), link.ready()).await.unwrap();
+    let store = RedisStore::open(link.clone(), store, presence, id.clone());
+    let (adapter, hearing) = RedisAdapter::open(link, &lifecycle).unwrap();
+    Node { id, log: store.clone(), members: store.clone(), sessions: store, adapter, hearing }
 }
 
 /// A private Redis, gone with its value.

@@ -14,6 +14,7 @@ use hubbub::store::log::Range;
 #[rstest]
 #[case::embedded(Embedded)]
 #[case::memory(Memory)]
+#[case::redis(Redis)]
 #[tokio::test]
 async fn numbers_begin_at_one_and_rise_by_one_in_each_room(#[case] backend: Backend) {
     let opened = backend.open().await;
@@ -29,6 +30,7 @@ async fn numbers_begin_at_one_and_rise_by_one_in_each_room(#[case] backend: Back
 #[rstest]
 #[case::embedded(Embedded)]
 #[case::memory(Memory)]
+#[case::redis(Redis)]
 #[tokio::test]
 async fn what_was_appended_is_read_back_as_it_was(#[case] backend: Backend) {
     let opened = backend.open().await;
@@ -47,6 +49,7 @@ async fn what_was_appended_is_read_back_as_it_was(#[case] backend: Backend) {
 #[rstest]
 #[case::embedded(Embedded)]
 #[case::memory(Memory)]
+#[case::redis(Redis)]
 #[tokio::test]
 async fn a_retry_is_recognised_and_appends_nothing(#[case] backend: Backend) {
     let opened = backend.open().await;
@@ -63,6 +66,7 @@ async fn a_retry_is_recognised_and_appends_nothing(#[case] backend: Backend) {
 #[rstest]
 #[case::embedded(Embedded)]
 #[case::memory(Memory)]
+#[case::redis(Redis)]
 #[tokio::test]
 async fn retries_at_the_same_time_append_once(#[case] backend: Backend) {
     let opened = backend.open().await;
@@ -77,6 +81,7 @@ async fn retries_at_the_same_time_append_once(#[case] backend: Backend) {
 #[rstest]
 #[case::embedded(Embedded)]
 #[case::memory(Memory)]
+#[case::redis(Redis)]
 #[tokio::test]
 async fn a_mid_used_again_for_another_text_is_a_conflict(#[case] backend: Backend) {
     let opened = backend.open().await;
@@ -91,6 +96,7 @@ async fn a_mid_used_again_for_another_text_is_a_conflict(#[case] backend: Backen
 #[rstest]
 #[case::embedded(Embedded)]
 #[case::memory(Memory)]
+#[case::redis(Redis)]
 #[tokio::test]
 async fn the_same_mid_of_another_author_or_in_another_room_is_another_message(
     #[case] backend: Backend,
@@ -107,6 +113,7 @@ async fn the_same_mid_of_another_author_or_in_another_room_is_another_message(
 #[rstest]
 #[case::embedded(Embedded)]
 #[case::memory(Memory)]
+#[case::redis(Redis)]
 #[tokio::test]
 async fn a_retry_is_recognised_only_for_the_configured_time(#[case] backend: Backend) {
     let mut settings = Settings::default();
@@ -130,6 +137,7 @@ async fn a_retry_is_recognised_only_for_the_configured_time(#[case] backend: Bac
 #[rstest]
 #[case::embedded(Embedded)]
 #[case::memory(Memory)]
+#[case::redis(Redis)]
 #[tokio::test]
 async fn a_mid_made_long_ago_is_expired(#[case] backend: Backend) {
     let opened = backend.open().await;
@@ -143,6 +151,7 @@ async fn a_mid_made_long_ago_is_expired(#[case] backend: Backend) {
 #[rstest]
 #[case::embedded(Embedded)]
 #[case::memory(Memory)]
+#[case::redis(Redis)]
 #[tokio::test]
 async fn what_many_append_at_once_is_heard_once_each_in_the_order_of_its_numbers(
     #[case] backend: Backend,
@@ -171,6 +180,7 @@ async fn what_many_append_at_once_is_heard_once_each_in_the_order_of_its_numbers
 #[rstest]
 #[case::embedded(Embedded)]
 #[case::memory(Memory)]
+#[case::redis(Redis)]
 #[tokio::test]
 async fn a_retry_is_not_told_again(#[case] backend: Backend) {
     let mut opened = backend.open().await;
@@ -188,6 +198,7 @@ async fn a_retry_is_not_told_again(#[case] backend: Backend) {
 #[rstest]
 #[case::embedded(Embedded)]
 #[case::memory(Memory)]
+#[case::redis(Redis)]
 #[tokio::test]
 async fn retention_by_count_takes_from_the_front_only(#[case] backend: Backend) {
     let mut settings = Settings::default();
@@ -210,6 +221,7 @@ async fn retention_by_count_takes_from_the_front_only(#[case] backend: Backend) 
 #[rstest]
 #[case::embedded(Embedded)]
 #[case::memory(Memory)]
+#[case::redis(Redis)]
 #[tokio::test]
 async fn what_is_past_its_age_is_not_read_and_the_head_stays(#[case] backend: Backend) {
     let mut settings = Settings::default();

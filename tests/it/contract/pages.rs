@@ -29,6 +29,7 @@ fn shown(page: &Page) -> (Vec<u64>, bool, bool) {
 #[rstest]
 #[case::embedded(Embedded)]
 #[case::memory(Memory)]
+#[case::redis(Redis)]
 #[tokio::test]
 async fn a_page_says_exactly_what_lies_before_and_after_it(#[case] backend: Backend) {
     let opened = ten(backend).await;
@@ -55,6 +56,7 @@ async fn a_page_says_exactly_what_lies_before_and_after_it(#[case] backend: Back
 #[rstest]
 #[case::embedded(Embedded)]
 #[case::memory(Memory)]
+#[case::redis(Redis)]
 #[tokio::test]
 async fn a_page_around_an_end_holds_that_end(#[case] backend: Backend) {
     let opened = ten(backend).await;
@@ -69,6 +71,7 @@ async fn a_page_around_an_end_holds_that_end(#[case] backend: Backend) {
 #[rstest]
 #[case::embedded(Embedded)]
 #[case::memory(Memory)]
+#[case::redis(Redis)]
 #[tokio::test]
 async fn a_page_holds_no_more_entries_than_the_longest_page(#[case] backend: Backend) {
     let opened = backend.open().await;
@@ -84,6 +87,7 @@ async fn a_page_holds_no_more_entries_than_the_longest_page(#[case] backend: Bac
 #[rstest]
 #[case::embedded(Embedded)]
 #[case::memory(Memory)]
+#[case::redis(Redis)]
 #[tokio::test]
 async fn a_page_holds_no_more_bytes_than_the_largest_page(#[case] backend: Backend) {
     let opened = backend.open().await;
@@ -110,6 +114,7 @@ async fn a_page_holds_no_more_bytes_than_the_largest_page(#[case] backend: Backe
 #[rstest]
 #[case::embedded(Embedded)]
 #[case::memory(Memory)]
+#[case::redis(Redis)]
 #[tokio::test]
 async fn a_room_nobody_has_written_in_is_empty(#[case] backend: Backend) {
     let opened = backend.open().await;
@@ -131,6 +136,7 @@ async fn a_room_nobody_has_written_in_is_empty(#[case] backend: Backend) {
 #[rstest]
 #[case::embedded(Embedded)]
 #[case::memory(Memory)]
+#[case::redis(Redis)]
 #[tokio::test]
 async fn who_comes_back_gets_what_came_after(#[case] backend: Backend) {
     let opened = backend.open().await;
@@ -157,6 +163,7 @@ async fn who_comes_back_gets_what_came_after(#[case] backend: Backend) {
 #[rstest]
 #[case::embedded(Embedded)]
 #[case::memory(Memory)]
+#[case::redis(Redis)]
 #[tokio::test]
 async fn who_comes_back_with_another_past_is_reset(#[case] backend: Backend) {
     let opened = backend.open().await;
@@ -180,6 +187,7 @@ async fn who_comes_back_with_another_past_is_reset(#[case] backend: Backend) {
 #[rstest]
 #[case::embedded(Embedded)]
 #[case::memory(Memory)]
+#[case::redis(Redis)]
 #[tokio::test]
 async fn who_was_away_for_too_long_is_told_so(#[case] backend: Backend) {
     let mut settings = Settings::default();
@@ -204,6 +212,7 @@ async fn who_was_away_for_too_long_is_told_so(#[case] backend: Backend) {
 #[rstest]
 #[case::embedded(Embedded)]
 #[case::memory(Memory)]
+#[case::redis(Redis)]
 #[tokio::test]
 async fn heads_come_in_the_order_asked(#[case] backend: Backend) {
     let opened = backend.open().await;
@@ -221,6 +230,7 @@ async fn heads_come_in_the_order_asked(#[case] backend: Backend) {
 #[rstest]
 #[case::embedded(Embedded)]
 #[case::memory(Memory)]
+#[case::redis(Redis)]
 #[tokio::test]
 async fn the_mid_at_a_number_is_the_one_that_stands_there(#[case] backend: Backend) {
     let opened = backend.open().await;
@@ -237,6 +247,7 @@ async fn the_mid_at_a_number_is_the_one_that_stands_there(#[case] backend: Backe
 #[rstest]
 #[case::embedded(Embedded)]
 #[case::memory(Memory)]
+#[case::redis(Redis)]
 #[tokio::test]
 async fn rooms_are_listed_by_id_a_page_at_a_time(#[case] backend: Backend) {
     let opened = backend.open().await;

@@ -6,6 +6,7 @@ use super::backend::{Backend, Backend::*};
 #[rstest]
 #[case::embedded(Embedded)]
 #[case::memory(Memory)]
+#[case::redis(Redis)]
 #[tokio::test]
 async fn the_first_key_is_everyones(#[case] backend: Backend) {
     let opened = backend.open().await;
