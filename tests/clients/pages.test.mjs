@@ -161,3 +161,16 @@ on(CLUSTER, "a new name is known to both at once", {}, async (stage) => {
   await ada.page.reload();
   await ada.shows("#state", "as grace");
 });
+
+on(CLUSTER, "a session the server no longer takes makes a new guest of the same name", {}, async (stage) => {
+  const browser = await openBrowser(stage);
+  const ada = await sit(browser, stage.nodes[0], "ada");
+
+  await ada.page.evaluate(() => localStorage.setItem("hubbub.session", "not-a-session"));
+  await ada.page.reload();
+
+  await ada.shows("#state", "as ada");
+  await ada.says("still here");
+  await ada.sees("still here");
+  assert.deepEqual(browser.complaints, []);
+});
