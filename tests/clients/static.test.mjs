@@ -91,6 +91,18 @@ for (const origin of ["http://tutorial.example", "null"]) {
   });
 }
 
+test("a page opened from disk may poll: its origin is null", async () => {
+  const origin = "null";
+  const handshake = await get("/socket.io/?EIO=4&transport=polling", { origin });
+  const asked = { origin, "access-control-request-method": "POST", "access-control-request-headers": "content-type" };
+  const preflight = await get("/socket.io/?EIO=4&transport=polling", asked, "OPTIONS");
+
+  assert.equal(handshake.status, 200);
+  assert.ok([200, 204].includes(preflight.status), `the preflight answers ${preflight.status}`);
+  for (const { headers } of [handshake, preflight]) assert.ok(["*", origin].includes(headers["access-control-allow-origin"]));
+  assert.match(preflight.headers["access-control-allow-methods"] ?? "", /POST/);
+});
+
 test("HEAD says what GET would", async () => {
   const { status, headers, body } = await get("/socket.io/socket.io.js", {}, "HEAD");
 

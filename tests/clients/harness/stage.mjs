@@ -20,7 +20,7 @@ export const ALONE = "one node";
 export const CLUSTER = "three nodes";
 
 class Stage {
-  #clients = [];
+  #owned = [];
 
   constructor({ nodes, close }) {
     this.nodes = nodes;
@@ -34,9 +34,13 @@ class Stage {
 
   /** Begins to connect a client, without waiting. */
   begin(node, options) {
-    const client = new Client(node.url, options);
-    this.#clients.push(client);
-    return client;
+    return this.owns(new Client(node.url, options));
+  }
+
+  /** Takes something along that tells what it saw and is closed before the nodes stop. */
+  owns(thing) {
+    this.#owned.push(thing);
+    return thing;
   }
 
   /** Connects a client. */
@@ -46,11 +50,11 @@ class Stage {
 
   told() {
     const words = this.nodes.filter((node) => node.said).map((node) => `${node.name} wrote (its end):\n${node.said.split("\n").slice(-40).join("\n")}`);
-    return [...this.#clients.map((client) => client.told()), ...words].join("\n");
+    return [...this.#owned.map((thing) => thing.told()), ...words].join("\n");
   }
 
-  closeClients() {
-    this.#clients.forEach((client) => client.close());
+  async closeOwned() {
+    await Promise.all(this.#owned.map((thing) => thing.close()));
   }
 }
 
@@ -58,7 +62,7 @@ class Stage {
 export async function open(kind, options = {}) {
   const stage = new Stage(await STAGES[kind](options));
   stage.end = async (stop = (node) => node.stop()) => {
-    stage.closeClients();
+    await stage.closeOwned();
     try {
       for (const node of stage.nodes) await stop(node);
     } finally {
