@@ -216,7 +216,7 @@ async fn people_come_by_id_a_page_at_a_time(#[case] backend: Backend) {
     let mut cursor: Option<String> = None;
     loop {
         let page = members.people(&place("lobby"), cursor.as_deref(), 10).await.unwrap();
-        assert!(page.people.len() <= 10);
+        assert!(page.people.len() <= 10 && listed.len() <= 25);
         assert_eq!(page.count, 25);
         listed.extend(page.people.into_iter().map(|person| person.id.to_string()));
         cursor = page.cursor;
