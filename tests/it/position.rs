@@ -242,7 +242,8 @@ proptest! {
         let bits = u128::from(ms) << 80 | rest;
         let hex = format!("{bits:032x}");
         let (time, rest) = (&hex[..12], &hex[13..]);
-        let uuid = format!("{}-{}-7{}-{}-{}", &time[..8], &time[8..], &rest[..3], &rest[3..7], &rest[7..]);
+        let (high, low) = (&time[..8], &time[8..]);
+        let uuid = format!("{high}-{low}-7{}-{}-{}", &rest[..3], &rest[3..7], &rest[7..]);
         let uuid: MessageId = uuid.parse().unwrap();
         prop_assert_eq!(uuid.made_at_ms(), Some(ms));
         let digits = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
