@@ -33,23 +33,23 @@ pub(super) struct Presence {
 #[derive(Default)]
 struct Crowd {
     users: BTreeMap<UserId, User>,
-    /// Of the next named tutorial socket.
+    /// How many connections have ever come.
     arrivals: u64,
 }
 
 struct User {
     /// As others see them: as whichever connection entered last.
     person: Person,
-    connections: HashMap<ConnectionId, Option<Named>>,
+    connections: HashMap<ConnectionId, Held>,
     /// Its last connection left, and this is when others hear of it.
     leaving: Option<Instant>,
 }
 
-/// A tutorial socket's name, and when it came.
-#[derive(Clone, PartialEq, Eq)]
-struct Named {
+/// What is known of a connection.
+struct Held {
     arrival: u64,
-    name: String,
+    /// A tutorial socket's, once it has one.
+    classic_name: Option<String>,
 }
 
 impl Presence {
@@ -92,19 +92,18 @@ impl Crowd {
             user.person = person.clone();
             diff.changed.push(person);
         }
-        let before = user.connections.get(&member.connection).cloned().flatten();
-        let named = member.name.clone().filter(|_| member.classic).map(|name| {
-            let arrival = before.as_ref().map_or(self.arrivals, |before| before.arrival);
-            Named { arrival, name }
+        let arrivals = &mut self.arrivals;
+        let held = user.connections.entry(member.connection.clone()).or_insert_with(|| {
+            *arrivals += 1;
+            Held { arrival: *arrivals, classic_name: None }
         });
-        if before != named {
-            diff.classic = true;
-            self.arrivals += 1;
-        }
-        user.connections.insert(member.connection.clone(), named);
+        let classic_name = member.name.clone().filter(|_| member.classic);
+        diff.classic |= held.classic_name != classic_name;
+        held.classic_name = classic_name;
     }
 
-    /// Takes a connection out. `until`: the user's grace, if this was its last one.
+    /// Takes a connection out. `until`: the user's grace, if this was its last one; without, a
+    /// grace that has begun is over too.
     fn leave(
         &mut self,
         (id, connection): (&UserId, &ConnectionId),
@@ -112,11 +111,12 @@ impl Crowd {
         diff: &mut Diff,
     ) {
         let Some(user) = self.users.get_mut(id) else { return };
-        let Some(named) = user.connections.remove(connection) else { return };
-        diff.classic |= named.is_some();
+        let held = user.connections.remove(connection);
+        diff.classic |= held.is_some_and(|held| held.classic_name.is_some());
         if user.connections.is_empty() {
-            user.leaving = until;
-            if until.is_none() {
+            // Leaving twice does not make the grace longer.
+            user.leaving = until.map(|until| user.leaving.unwrap_or(until));
+            if user.leaving.is_none() {
                 diff.left.extend(self.users.remove(id).map(|user| user.person));
             }
         }
@@ -161,10 +161,12 @@ impl Crowd {
 
     fn classic(&self, limit: usize) -> Vec<(ConnectionId, String)> {
         let connections = self.users.values().flat_map(|user| &user.connections);
-        let mut named: Vec<(&ConnectionId, &Named)> =
-            connections.filter_map(|(id, named)| Some((id, named.as_ref()?))).collect();
-        named.sort_by_key(|(_, named)| named.arrival);
-        named.into_iter().take(limit).map(|(id, named)| (id.clone(), named.name.clone())).collect()
+        let mut held: Vec<(&ConnectionId, &Held)> = connections.collect();
+        held.sort_by_key(|(_, held)| held.arrival);
+        let named = |(id, held): (&ConnectionId, &Held)| {
+            Some((id.clone(), held.classic_name.clone()?))
+        };
+        held.into_iter().filter_map(named).take(limit).collect()
     }
 }
 

@@ -32,7 +32,8 @@ const GUEST_KEY: &str = "guest_key";
 pub(super) enum Request {
     Append(Message, oneshot::Sender<Result<Appended>>),
     GuestKey(String, oneshot::Sender<Result<String>>),
-    /// A reader found that the file failed: look whether it can be opened again.
+    /// A reader found that the file failed: then beginning a transaction fails too, and the file
+    /// is opened again.
     Reopen,
 }
 
@@ -73,9 +74,6 @@ impl Writer {
     }
 
     fn serve(&mut self, group: Vec<Request>) {
-        if group.iter().any(|request| matches!(request, Request::Reopen)) {
-            self.failed |= !self.is_sound();
-        }
         if self.failed && !self.recover() {
             return refuse(group, Outcome::None);
         }
@@ -132,11 +130,6 @@ impl Writer {
             }
         }
         !self.failed
-    }
-
-    fn is_sound(&self) -> bool {
-        let begins = || self.disk.with(|db| db.begin_write().is_ok());
-        matches!(catch_unwind(AssertUnwindSafe(begins)), Ok(Some(true)))
     }
 }
 

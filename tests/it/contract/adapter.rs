@@ -70,11 +70,10 @@ async fn a_list_to_one_room_is_heard_by_who_listens_to_that_room(#[case] backend
     let node = &mut backend.open().await.node;
     let _listening = node.adapter.listen(Topic::Room(room("lobby"))).await.unwrap();
     let to = |id| Audience::Room(room(id));
-    // Nobody listens to these two.
+    // Nobody listens to the attic.
     node.adapter.tell(vec![told(to("attic"), 1)]).await.unwrap();
-    node.adapter.tell(vec![told(to("lobby"), 2), told(to("attic"), 2)]).await.unwrap();
-    node.adapter.tell(vec![told(to("lobby"), 3), told(to("lobby"), 4)]).await.unwrap();
-    assert_eq!(events(&mut node.hearing).await, ["event 3", "event 4"]);
+    node.adapter.tell(vec![told(to("lobby"), 2), told(to("lobby"), 3)]).await.unwrap();
+    assert_eq!(events(&mut node.hearing).await, ["event 2", "event 3"]);
 }
 
 #[rstest]

@@ -18,6 +18,10 @@ use hubbub::{
     },
 };
 use tempfile::TempDir;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
 
 /// A backend that keeps the contract.
 #[derive(Debug, Clone, Copy)]
@@ -134,13 +138,33 @@ async fn redis(server: &Server, settings: &Settings) -> Node {
 struct Server {
     process: Child,
     port: u16,
-    folder: TempDir,
+    _folder: TempDir,
 }
 
 impl Server {
     async fn start() -> Self {
+        loop {
+            let mut server = Self::launch();
+            // Another test may have taken the port since it was free: then this one has ended, or
+            // whoever answers is another process.
+            let is_ours =
+                super::words::eventually(|| {
+                    let has_ended = server.process.try_wait().unwrap().is_some();
+                    let id = format!("process_id:{}\r", server.process.id());
+                    let info = server_info(server.port);
+                    async move {
+                        if has_ended { Some(false) } else { Some(info.await.ok()?.contains(&id)) }
+                    }
+                })
+                .await;
+            if is_ours {
+                return server;
+            }
+        }
+    }
+
+    fn launch() -> Self {
         let folder = TempDir::new().unwrap();
-        // Free a moment ago; a test that loses it to another fails at connecting, not silently.
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let process = Command::new("redis-server")
             .args(["--port", &port.to_string(), "--bind", "127.0.0.1"])
@@ -149,12 +173,7 @@ impl Server {
             .stdout(Stdio::null())
             .spawn()
             .expect("redis-server is on the PATH");
-        let server = Self { process, port, folder };
-        super::words::eventually(|| async {
-            tokio::net::TcpStream::connect(("127.0.0.1", port)).await.ok()
-        })
-        .await;
-        server
+        Self { process, port, _folder: folder }
     }
 
     fn url(&self) -> String {
@@ -166,7 +185,14 @@ impl Drop for Server {
     fn drop(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
-        // The folder goes after its user.
-        let _ = self.folder.path();
     }
+}
+
+/// What the Redis on a port says of itself.
+async fn server_info(port: u16) -> std::io::Result<String> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
+    stream.write_all(b"INFO server\r\nQUIT\r\n").await?;
+    let mut info = String::new();
+    stream.read_to_string(&mut info).await?;
+    Ok(info)
 }

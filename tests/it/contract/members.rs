@@ -128,6 +128,22 @@ async fn who_returns_within_the_grace_was_never_gone(#[case] backend: Backend) {
 #[case::memory(Memory)]
 #[case::redis(Redis)]
 #[tokio::test]
+async fn who_leaves_without_grace_is_gone_also_if_a_grace_has_begun(#[case] backend: Backend) {
+    let opened = backend.open().await;
+    let members = &*opened.node.members;
+    let ada = member("ada-1", "ada");
+    enter(members, &ada).await;
+    members.leave(&place("lobby"), &ada, true).await.unwrap();
+    let left = members.leave(&place("lobby"), &ada, false).await.unwrap();
+    assert_eq!(shown(&left), (vec![], vec!["ada"], vec![], 0));
+    assert_eq!(present(members, &["ada"]).await, [false]);
+}
+
+#[rstest]
+#[case::embedded(Embedded)]
+#[case::memory(Memory)]
+#[case::redis(Redis)]
+#[tokio::test]
 async fn a_sweep_ends_the_grace_of_those_whose_time_has_come(#[case] backend: Backend) {
     let mut settings = Settings::default();
     settings.presence.grace = Duration::from_millis(300);
@@ -135,6 +151,9 @@ async fn a_sweep_ends_the_grace_of_those_whose_time_has_come(#[case] backend: Ba
     let members = &*opened.node.members;
     let (ada, bob) = (member("ada-1", "ada"), member("bob-1", "bob"));
     enter(members, &ada).await;
+    enter(members, &bob).await;
+    // Bob comes back in time, and Ada goes after him: when hers has ended, so would his have.
+    members.leave(&place("lobby"), &bob, true).await.unwrap();
     enter(members, &bob).await;
     members.leave(&place("lobby"), &ada, true).await.unwrap();
     let swept = eventually(|| async {
@@ -176,13 +195,13 @@ async fn tutorial_names_keep_their_order_and_their_doubles(#[case] backend: Back
     let opened = backend.open().await;
     let members = &*opened.node.members;
     let lobby = place("lobby");
+    let nameless = hubbub::domain::presence::Member { name: None, ..classic("q-1", "") };
+    assert!(!enter(members, &nameless).await.classic);
     for (connection, name) in [("z-1", "zoe"), ("m-1", "max"), ("a-1", "zoe")] {
         let diff = enter(members, &classic(connection, name)).await;
         assert!(diff.classic && diff.joined[0].classic);
     }
     assert!(!enter(members, &member("n-1", "native")).await.classic);
-    let nameless = hubbub::domain::presence::Member { name: None, ..classic("q-1", "") };
-    assert!(!enter(members, &nameless).await.classic);
     // Twice is once.
     assert!(!enter(members, &classic("z-1", "zoe")).await.classic);
     assert_eq!(classic_names(members, &lobby, 10).await, ["zoe", "max", "zoe"]);
@@ -190,6 +209,10 @@ async fn tutorial_names_keep_their_order_and_their_doubles(#[case] backend: Back
     assert!(members.leave(&lobby, &classic("z-1", "zoe"), false).await.unwrap().classic);
     assert!(!members.leave(&lobby, &member("n-1", "native"), false).await.unwrap().classic);
     assert_eq!(classic_names(members, &lobby, 10).await, ["max", "zoe"]);
+    // The nameless one was here before them all.
+    assert!(enter(members, &classic("q-1", "quin")).await.classic);
+    assert!(enter(members, &classic("m-1", "maxim")).await.classic);
+    assert_eq!(classic_names(members, &lobby, 10).await, ["quin", "maxim", "zoe"]);
 }
 
 #[rstest]
@@ -207,7 +230,7 @@ async fn people_come_by_id_a_page_at_a_time(#[case] backend: Backend) {
     let mut cursor: Option<String> = None;
     loop {
         let page = members.people(&place("lobby"), cursor.as_deref(), 10).await.unwrap();
-        assert!(page.people.len() <= 10);
+        assert!(page.people.len() <= 10 && listed.len() <= 25);
         assert_eq!(page.count, 25);
         listed.extend(page.people.into_iter().map(|person| person.id.to_string()));
         cursor = page.cursor;

@@ -7,7 +7,7 @@ use hubbub::{
     domain::{
         id::{MessageId, RoomId, UserId},
         message::{Author, Draft, Entry, Message},
-        position::{Cursor, Head, Position},
+        position::{Cursor, Head},
         presence::{Member, Person},
         room::Place,
     },
@@ -74,10 +74,6 @@ pub(crate) fn numbers(page: &Page) -> Vec<u64> {
 pub(crate) fn cursor(head: &Head, seq: u64, mid: Option<&MessageId>) -> Cursor {
     let seq = seq.try_into().unwrap();
     Cursor { epoch: Some(head.epoch.clone()), seq, mid: mid.cloned() }
-}
-
-pub(crate) fn position(entry: &Entry) -> &Position {
-    &entry.position
 }
 
 /// A native member: `ada-1` is a connection of the user `ada`.
