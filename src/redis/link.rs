@@ -77,7 +77,7 @@ impl Link {
     }
 
     /// The client for commands, if it is of use now.
-    pub fn commands(&self) -> Result<&Client> {
+    pub(super) fn commands(&self) -> Result<&Client> {
         if self.is_up() { Ok(&self.commands) } else { Err(Error::unavailable(Outcome::None)) }
     }
 

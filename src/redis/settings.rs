@@ -1,7 +1,7 @@
 //! What fred is told, against its defaults: for ever, unbounded, and never again.
 use std::time::Duration;
 
-use anyhow::anyhow;
+use anyhow::{anyhow, ensure};
 use fred::{
     prelude::{Builder, Config, ReconnectPolicy, TcpConfig},
     types::{
@@ -11,6 +11,8 @@ use fred::{
 };
 use secrecy::{ExposeSecret, SecretString};
 
+const SCHEMES: [&str; 6] =
+    ["redis", "rediss", "redis-sentinel", "rediss-sentinel", "redis-cluster", "rediss-cluster"];
 /// Commands that may wait to be written; more are refused at once.
 const LONGEST_QUEUE: usize = 10_000;
 /// Pushes that may wait to be read; more are a `Lagged`, which is repaired from the log.
@@ -20,6 +22,9 @@ const UNRESPONSIVE: Duration = Duration::from_secs(5);
 
 /// A builder of clients for this URL. The error never holds the URL: it may have a password.
 pub(super) fn builder(url: &SecretString, command_timeout: Duration) -> anyhow::Result<Builder> {
+    // fred takes any scheme it does not know for redis://.
+    let scheme = url.expose_secret().split("://").next().unwrap_or_default();
+    ensure!(SCHEMES.contains(&scheme), "store.url begins with none of {SCHEMES:?} and ://");
     let mut config = Config::from_url(url.expose_secret())
         .map_err(|error| anyhow!("store.url is not a Redis URL ({:?})", error.kind()))?;
     config.version = RespVersion::RESP3;

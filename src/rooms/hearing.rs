@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use super::{Connection, Frame, News, Rooms, hosted::Hosted, typing};
 use crate::{
-    adapter::{Audience, GapCause, Heard, Hearing, Told},
+    adapter::{Audience, GapCause, Heard, Hearing, Told, Topic},
     domain::{id::RoomId, presence::Diff},
 };
 
@@ -13,6 +13,11 @@ const GATHER: std::time::Duration = std::time::Duration::from_millis(100);
 impl Rooms {
     /// Runs until the adapter ends. Nothing here waits for the store.
     pub async fn listen(self, mut hearing: Hearing) {
+        let everyone = self.0.parts.adapter.listen(Topic::Global).await;
+        if let Err(error) = &everyone {
+            // The adapter goes on trying by itself.
+            tracing::debug!(%error, "not yet listening to what concerns everyone");
+        }
         while let Some(heard) = hearing.recv().await {
             match heard {
                 Heard::Entry(entry) => self.hear(entry),

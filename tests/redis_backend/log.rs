@@ -167,6 +167,7 @@ async fn pages_of_every_range_know_what_lies_around_them() {
         (Range::After(0), vec![1, 2, 3], false, true),
         (Range::After(7), vec![8, 9], true, false),
         (Range::After(9), vec![], true, false),
+        (Range::After(u64::MAX), vec![], true, false),
         (Range::Around(5), vec![4, 5, 6], true, true),
     ] {
         let page = node.store.page(&lobby(), range, 3).await.unwrap();
@@ -197,6 +198,19 @@ async fn a_message_past_its_age_is_not_shown_and_goes() {
     let resumed = node.store.since(&lobby(), &aged, 9).await.unwrap();
     assert!(resumed.truncated);
     assert_eq!(resumed.page.entries[0].position.seq, 4);
+}
+
+#[tokio::test]
+async fn a_log_that_is_now_kept_for_ever_loses_the_end_it_had() {
+    let server = Server::start();
+    let mut config = store_config(&server);
+    config.retention_age = Duration::from_secs(60);
+    let node = Node::with(&config, &presence_config()).await;
+    say(&node, "for a minute").await;
+    assert_ne!(server.cli(&["TTL", "{r:lobby}:log"]), ":-1");
+    let other = Node::on(&server).await;
+    say(&other, "for ever").await;
+    assert_eq!(server.cli(&["TTL", "{r:lobby}:log"]), ":-1");
 }
 
 #[tokio::test]

@@ -88,6 +88,8 @@ async fn grace_hides_who_comes_back_and_ends_for_who_does_not() {
 
     let back = node.store.enter(&place, &member("c3", "ada")).await.unwrap();
     assert!(joined(&back).is_empty());
+    let leaving = server.cli(&["ZRANGE", "{r:lobby}:leaving", "0", "-1"]);
+    assert_eq!(leaving, "*1\r\n$3\r\nbob", "who came back begins a grace of its own next time");
     until(|| async { left(&node.store.sweep(&place).await.unwrap()) == ["bob"] }).await;
     assert_eq!(names(&node).await, ["ada"]);
 }
@@ -138,6 +140,7 @@ async fn what_a_dead_node_left_is_taken_out_by_another() {
     dead.store.enter(&place, &member("c2", "bob")).await.unwrap();
     dead.store.leave(&place, &member("c2", "bob"), true).await.unwrap();
     alive.store.enter(&place, &member("c3", "carol")).await.unwrap();
+    dead.store.enter(&place, &member("c4", "carol")).await.unwrap();
     assert_eq!(alive.store.reap().await.unwrap(), None, "nobody is dead yet");
     let _in_lobby = alive.adapter.listen(Topic::Room(lobby())).await.unwrap();
 

@@ -97,7 +97,9 @@ async fn a_redis_that_hangs_leaves_it_unknown_within_the_deadline() {
     server.hang();
 
     let lost = message(&lobby(), "lost answer");
+    let at = std::time::Instant::now();
     assert_eq!(outcome(node.store.append(&lost).await), Some(Outcome::Unknown));
+    assert!(at.elapsed().as_secs() < 2, "not when the connection is given up");
     server.resume();
     until(|| async { node.store.append(&lost).await.is_ok() }).await;
     let page = node.store.page(&lobby(), Range::Newest, 9).await.unwrap();
@@ -136,6 +138,7 @@ async fn a_user_with_nothing_but_the_needed_rights_can_do_it_all() {
         "+ssubscribe",
         "+sunsubscribe",
         "+zadd",
+        "+persist",
     ]);
     let mut config = store_config(&server);
     config.url = server.url().replace("redis://", "redis://chat:pw@").into();

@@ -11,7 +11,11 @@ use tokio::sync::mpsc;
 
 use self::topics::{Topics, channel};
 use super::{Adapter, Hearing, Listening, Told, Topic, envelope, topic_of};
-use crate::{error::Result, lifecycle::Lifecycle, redis::Link};
+use crate::{
+    error::{Error, Outcome, Result},
+    lifecycle::Lifecycle,
+    redis::Link,
+};
 
 /// For how long a topic that nobody listens to is kept open.
 const LINGER: Duration = Duration::from_secs(30);
@@ -73,9 +77,9 @@ impl Adapter for RedisAdapter {
         self.topics.want(&topic);
         let (topics, released) = (Arc::clone(&self.topics), topic.clone());
         let guard = Listening::new(move || topics.release(&released));
-        if let Err(down) = self.link.commands() {
+        if !self.link.is_up() {
             self.topics.owe();
-            return Err(down);
+            return Err(Error::unavailable(Outcome::None));
         }
         self.topics.confirm(&topic).await?;
         Ok(guard)

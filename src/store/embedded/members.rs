@@ -163,9 +163,8 @@ impl Crowd {
         let connections = self.users.values().flat_map(|user| &user.connections);
         let mut held: Vec<(&ConnectionId, &Held)> = connections.collect();
         held.sort_by_key(|(_, held)| held.arrival);
-        let named = |(id, held): (&ConnectionId, &Held)| {
-            Some((id.clone(), held.classic_name.clone()?))
-        };
+        let named =
+            |(id, held): (&ConnectionId, &Held)| Some((id.clone(), held.classic_name.clone()?));
         held.into_iter().filter_map(named).take(limit).collect()
     }
 }

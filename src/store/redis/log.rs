@@ -14,7 +14,7 @@ use crate::{
     domain::{
         id::{MessageId, RoomId},
         message::Message,
-        position::{Continuity, Cursor, Head, Position, ResetReason, Span, continuity},
+        position::{Continuity, Cursor, Head, LAST_SEQ, Position, ResetReason, Span, continuity},
     },
     error::{Error, Result},
     redis::{Script, room_channel},
@@ -24,6 +24,8 @@ use crate::{
 static APPEND: Script = Script::new(include_str!("scripts/append.lua"));
 static PAGE: Script = Script::new(include_str!("scripts/page.lua"));
 
+/// Heads asked for by one flush.
+const HEADS_AT_ONCE: usize = 512;
 /// Rooms remembered as indexed; at more, it begins anew.
 const MOST_INDEXED: usize = 100_000;
 
@@ -37,7 +39,7 @@ impl RedisStore {
         };
         let args = vec![
             kind.to_owned(),
-            seq.to_string(),
+            seq.min(LAST_SEQ).to_string(),
             limit.min(LONGEST_PAGE).to_string(),
             self.store.retention_messages.to_string(),
             self.store.retention_age.as_millis().to_string(),
@@ -175,7 +177,12 @@ impl Log for RedisStore {
     }
 
     async fn heads(&self, rooms: &[RoomId]) -> Result<Vec<Option<Head>>> {
-        try_join_all(rooms.iter().map(|room| self.head(room))).await
+        let mut heads = Vec::with_capacity(rooms.len());
+        // In turns: the queue to Redis has a bound, and a node may host more rooms than that.
+        for some in rooms.chunks(HEADS_AT_ONCE) {
+            heads.extend(try_join_all(some.iter().map(|room| self.head(room))).await?);
+        }
+        Ok(heads)
     }
 
     async fn mid_at(&self, room: &RoomId, seq: u64) -> Result<Option<MessageId>> {

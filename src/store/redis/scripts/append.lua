@@ -52,5 +52,9 @@ if age > 0 then
     redis.call('XTRIM', LOG, 'MINID', front[first][1])
   end
 end
+if age == 0 then
+  -- There may have been an age before; what it began must not end what is kept for ever now.
+  redis.call('PERSIST', LOG)
+end
 local heard_by = redis.call('SPUBLISH', ARGV[9], entry)
 return { 'OK', epoch, number, ts, tostring(heard_by) }
