@@ -16,6 +16,9 @@ use crate::rooms::{CloseReason, Full};
 
 /// How long a last word may take to be written before the stream is ended all the same.
 const LAST_WORD: Duration = Duration::from_millis(500);
+/// How long a client has to hear that it is refused: the library says it, so what is written
+/// cannot be told apart. Stock clients end the session by themselves well before.
+const REFUSAL: Duration = Duration::from_millis(800);
 
 pub(super) struct Link {
     pub(super) sid: Sid,
@@ -26,7 +29,7 @@ pub(super) struct Link {
     backlog: Mutex<Backlog>,
     pauses: AtomicUsize,
     resumed: Notify,
-    flushed: Notify,
+    written: Notify,
     closing: AtomicBool,
 }
 
@@ -40,7 +43,7 @@ impl Link {
             backlog: Mutex::default(),
             pauses: AtomicUsize::new(0),
             resumed: Notify::new(),
-            flushed: Notify::new(),
+            written: Notify::new(),
             closing: AtomicBool::new(false),
         }
     }
@@ -71,12 +74,27 @@ impl Link {
     }
 
     pub(super) fn wrote(&self, bytes: usize) {
-        self.backlog.lock().wrote(bytes);
+        let mut backlog = self.backlog.lock();
+        backlog.wrote(bytes);
+        if backlog.unsent() == 0 {
+            self.written.notify_waiters();
+        }
     }
 
     pub(super) fn flushed(&self) {
         self.backlog.lock().flushed();
-        self.flushed.notify_waiters();
+        self.written.notify_waiters();
+    }
+
+    /// Returns when nothing is unsent.
+    async fn all_written(&self) {
+        loop {
+            let written = self.written.notified();
+            if self.backlog.lock().unsent() == 0 {
+                return;
+            }
+            written.await;
+        }
     }
 
     /// Whether it should be closed as a slow consumer.
@@ -137,8 +155,11 @@ impl Link {
         self.door.count_close(reason);
         let link = self.clone();
         self.door.lifecycle.spawn(async move {
-            let written = link.flushed.notified();
-            tokio::time::timeout(LAST_WORD, written).await.ok();
+            if reason == CloseReason::Refused {
+                tokio::time::sleep(REFUSAL).await;
+            } else {
+                tokio::time::timeout(LAST_WORD, link.all_written()).await.ok();
+            }
             link.end();
         });
     }

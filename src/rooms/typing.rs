@@ -44,10 +44,9 @@ pub(super) struct Typing {
 }
 
 impl Typing {
-    /// A message ends the typing that made it; members see the message, so they need not be told.
+    /// A message ends the typing that made it; the task that tells the set sees it soon.
     pub(super) fn stop(&mut self, user: &UserId) {
         self.typers.remove(user);
-        self.told.retain(|told| told != user);
     }
 }
 

@@ -78,21 +78,27 @@ socket.on("disconnect", (reason) => {
   if (reason === "io server disconnect" && farewell?.reconnect !== false) comeBack(farewell?.after_ms);
 });
 
+/** What a refusal at the door means to a person; its text is its code. */
+const REFUSALS = {
+  bad_request: "This name cannot be used. Choose another.",
+  reserved: "This name is reserved. Choose another.",
+};
+
 socket.on("connect_error", (error) => {
-  const why = error.data;
-  if (!why) {
+  if (socket.active) {
     state.textContent = "No connection. Trying again…";
     return;
   }
-  state.textContent = `Not let in: ${error.message}`;
-  if (["unauthorized", "expired"].includes(why.code) && kept.session) {
+  const code = error.message;
+  state.textContent = `Not let in: ${code}`;
+  if (code === "unauthorized" && kept.session) {
     kept.session = undefined;
     comeBack(0);
-  } else if (["reserved", "conflict", "bad_request"].includes(why.code)) {
-    $("name-problem").textContent = error.message;
+  } else if (code in REFUSALS) {
+    $("name-problem").textContent = REFUSALS[code];
     nameInput.focus();
-  } else if (why.retryable && why.reconnect !== false) {
-    comeBack(why.retry_after_ms);
+  } else if (["unavailable", "draining", "internal"].includes(code)) {
+    comeBack();
   }
 });
 

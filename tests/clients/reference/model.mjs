@@ -124,7 +124,7 @@ function speakNative(world, io, node) {
   const chat = io.of("/chat");
   chat.use((socket, next) => {
     const { session, name } = socket.handshake.auth;
-    const refuse = (code, message) => next(Object.assign(new Error(message), { data: { code, retryable: false, reconnect: false } }));
+    const refuse = (code) => next(new Error(code));
     if (session !== undefined && !world.sessions.has(session)) return refuse("unauthorized", "this session is not one of ours");
     if (/^(admin|system|server)$/i.test(name)) return refuse("reserved", "this name is reserved; choose another");
     socket.data.session = session ?? randomUUID();
