@@ -23,7 +23,9 @@ struct State {
     handshake: Option<Value>,
     greeting: Option<Greeting>,
     events: VecDeque<Event>,
-    acks: HashMap<u64, Value>,
+    acks: HashMap<u64, (Value, usize)>,
+    /// Events that have come, looked at or not.
+    heard: usize,
     closed: Option<String>,
 }
 
@@ -91,7 +93,8 @@ impl Inbox {
         format!("{:?} {:?} {:?}", state.events, state.acks, state.closed)
     }
 
-    pub(super) async fn ack(&self, id: u64) -> Value {
+    /// An answer, and how many events came before it.
+    pub(super) async fn ack(&self, id: u64) -> (Value, usize) {
         self.wait(|state| state.acks.remove(&id)).await
     }
 
@@ -150,7 +153,7 @@ impl State {
             "2" => self.heard(payload),
             "3" => {
                 let answer = payload.get(0).cloned().unwrap_or_default();
-                self.acks.insert(number.parse().unwrap(), answer);
+                self.acks.insert(number.parse().unwrap(), (answer, self.heard));
             }
             _ => {}
         }
@@ -160,5 +163,6 @@ impl State {
         let Value::Array(mut args) = payload else { panic!("an event is an array: {payload}") };
         let name = args.remove(0).as_str().unwrap().to_owned();
         self.events.push_back(Event { name, args });
+        self.heard += 1;
     }
 }

@@ -170,6 +170,11 @@ impl User {
     }
 
     pub(crate) async fn answer_to(&self, id: u64) -> Value {
+        self.answer_after(id).await.0
+    }
+
+    /// The answer, and how many events came before it.
+    pub(crate) async fn answer_after(&self, id: u64) -> (Value, usize) {
         patiently("an ack", self.inbox.ack(id)).await
     }
 
@@ -196,6 +201,18 @@ impl User {
     pub(crate) async fn next(&self, event: &str) -> Value {
         let mut args = patiently(event, self.inbox.next(event)).await;
         if args.is_empty() { Value::Null } else { args.remove(0) }
+    }
+
+    /// The first `presence:changed` that says this (`joined`, `left`, `changed`) of somebody;
+    /// those before it are let go.
+    pub(crate) async fn is_told(&self, what: &str, of: &User) -> Value {
+        loop {
+            let told = self.next("presence:changed").await;
+            let people = told[what].as_array().unwrap();
+            if people.iter().any(|person| person["id"] == of.id()) {
+                return told;
+            }
+        }
     }
 
     /// The next event of any of these names.
