@@ -3,4 +3,6 @@
 
 mod contract;
 mod embedded;
+mod harness;
+mod native;
 mod position;

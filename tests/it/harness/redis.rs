@@ -1,0 +1,68 @@
+//! A Redis of the test's own: it can crash, and come back with what it has written.
+use std::{net::TcpListener, process::Command, time::Duration};
+
+use parking_lot::Mutex;
+use tempfile::TempDir;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
+use super::{Process, eventually};
+
+pub(crate) struct Redis {
+    process: Mutex<Option<Process>>,
+    port: u16,
+    folder: TempDir,
+}
+
+impl Redis {
+    pub(crate) async fn start() -> Self {
+        let redis = Self::not_yet();
+        redis.restart().await;
+        redis
+    }
+
+    /// A place for one that is started later.
+    pub(crate) fn not_yet() -> Self {
+        // Free a moment ago; a test that loses it to another fails at starting, not silently.
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        Self { process: Mutex::default(), port, folder: TempDir::new().unwrap() }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// Starts it (again), on the same port and with what is in its folder.
+    pub(crate) async fn restart(&self) {
+        let mut command = Command::new("redis-server");
+        command
+            .args(["--port", &self.port.to_string(), "--bind", "127.0.0.1", "--save", ""])
+            .args(["--appendonly", "yes", "--appendfsync", "everysec", "--dir"])
+            .arg(self.folder.path());
+        *self.process.lock() = Some(Process::start("redis-server", command));
+        eventually("Redis answers", || async {
+            let pong = self.run("PING").await;
+            pong.filter(|pong| pong.starts_with("+PONG"))
+        })
+        .await;
+    }
+
+    /// Kills it as a crash would; the port is free afterwards.
+    pub(crate) async fn kill(&self) {
+        let process = self.process.lock().take().unwrap();
+        process.kill().await;
+    }
+
+    /// Runs one command, given and answered as in a terminal's raw line; none: it is not there.
+    pub(crate) async fn run(&self, command: &str) -> Option<String> {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).await.ok()?;
+        // `QUIT` closes, so that the whole answer is what comes until the end.
+        stream.write_all(format!("{command}\r\nQUIT\r\n").as_bytes()).await.ok()?;
+        let mut answer = Vec::new();
+        let read = stream.read_to_end(&mut answer);
+        tokio::time::timeout(Duration::from_secs(2), read).await.ok()?.ok()?;
+        Some(String::from_utf8_lossy(&answer).into_owned())
+    }
+}

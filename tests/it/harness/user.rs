@@ -1,0 +1,271 @@
+//! One connection of one person, and all it can do: our own raw Engine.IO 4 / Socket.IO 5 client.
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use parking_lot::Mutex;
+use serde_json::{Value, json};
+
+use super::{
+    MessageNew, Node, Sent,
+    inbox::{Event, Greeting, Inbox},
+    patiently,
+    transport::{Transport, Wire},
+};
+
+/// How somebody comes in.
+#[derive(Debug, Clone)]
+pub(crate) struct Arrival {
+    auth: Value,
+    transport: Transport,
+    namespace: &'static str,
+}
+
+impl Arrival {
+    /// A guest of this name on the native namespace, by WebSocket.
+    pub(crate) fn of(name: &str) -> Self {
+        let auth = json!({ "name": name });
+        Self { auth, transport: Transport::WebSocket, namespace: "/chat" }
+    }
+
+    /// A tutorial's page.
+    pub(crate) fn classic() -> Self {
+        Self { auth: Value::Null, transport: Transport::WebSocket, namespace: "/" }
+    }
+
+    pub(crate) fn by(self, transport: Transport) -> Self {
+        Self { transport, ..self }
+    }
+
+    /// The same person as in another connection, or before.
+    pub(crate) fn back_as(mut self, session: &str) -> Self {
+        self.auth["session"] = session.into();
+        self
+    }
+
+    pub(crate) async fn at(self, node: &Node) -> User {
+        match self.try_at(node.address()).await {
+            Ok(user) => user,
+            Err(refusal) => panic!("refused at the door: {refusal}"),
+        }
+    }
+
+    /// `Err`: what `connect_error` says.
+    pub(crate) async fn try_at(self, address: SocketAddr) -> Result<User, Value> {
+        let mut user = self.knock(address).await;
+        if let Greeting::Rejected(why) = patiently("CONNECT", user.inbox.greeting()).await {
+            return Err(why);
+        }
+        if user.namespace == "/chat" {
+            user.ready = user.next("session:ready").await;
+        }
+        Ok(user)
+    }
+
+    /// Says CONNECT and waits for nothing.
+    pub(crate) async fn knock(self, address: SocketAddr) -> User {
+        let inbox = Arc::<Inbox>::default();
+        let wire = patiently("a connection", Wire::open(self.transport, address, &inbox)).await;
+        let user = User {
+            ready: Value::Null,
+            room: Mutex::default(),
+            namespace: self.namespace,
+            asked: AtomicU64::new(0),
+            wire,
+            inbox,
+        };
+        let auth = if self.auth.is_null() { String::new() } else { self.auth.to_string() };
+        user.raw_text(&format!("40{}{auth}", user.prefix()));
+        user
+    }
+}
+
+pub(crate) struct User {
+    /// What `session:ready` said.
+    ready: Value,
+    /// The room joined last: where things are said.
+    room: Mutex<String>,
+    namespace: &'static str,
+    asked: AtomicU64,
+    wire: Wire,
+    inbox: Arc<Inbox>,
+}
+
+impl User {
+    pub(crate) fn id(&self) -> &str {
+        self.ready["user"]["id"].as_str().unwrap()
+    }
+
+    pub(crate) fn session(&self) -> &str {
+        self.ready["session"].as_str().unwrap()
+    }
+
+    pub(crate) fn ready(&self) -> &Value {
+        &self.ready
+    }
+
+    /// The Engine.IO session id: a secret between this user and its node.
+    pub(crate) async fn engine_sid(&self) -> String {
+        let handshake = patiently("the handshake", self.inbox.handshake()).await;
+        handshake["sid"].as_str().unwrap().to_owned()
+    }
+
+    /// Joins a room and speaks there from now on; the ack.
+    pub(crate) async fn join(&self, room: &str) -> Value {
+        room.clone_into(&mut self.room.lock());
+        self.granted("room:join", json!({ "room": room })).await
+    }
+
+    /// Joins where it was before.
+    pub(crate) async fn join_since(&self, room: &str, since: Value) -> Value {
+        room.clone_into(&mut self.room.lock());
+        self.granted("room:join", json!({ "room": room, "since": since })).await
+    }
+
+    pub(crate) async fn say(&self, text: &str) -> Sent {
+        self.say_as(&new_mid(), text).await
+    }
+
+    /// Says something under a mid of one's choice.
+    pub(crate) async fn say_as(&self, mid: &str, text: &str) -> Sent {
+        let ack = self.granted("message:send", self.message(mid, text)).await;
+        serde_json::from_value(ack).unwrap()
+    }
+
+    /// The payload of `message:send`.
+    pub(crate) fn message(&self, mid: &str, text: &str) -> Value {
+        json!({ "room": *self.room.lock(), "text": text, "mid": mid })
+    }
+
+    /// The next message heard live.
+    pub(crate) async fn hears(&self) -> MessageNew {
+        serde_json::from_value(self.next("message:new").await).unwrap()
+    }
+
+    /// The texts of the next `n` messages heard live.
+    pub(crate) async fn hears_texts(&self, n: usize) -> Vec<String> {
+        let mut texts = Vec::with_capacity(n);
+        while texts.len() < n {
+            texts.push(self.hears().await.text);
+        }
+        texts
+    }
+
+    /// Asks and waits for the ack, whatever it says.
+    pub(crate) async fn ask(&self, event: &str, payload: Value) -> Value {
+        let id = self.begin(event, payload);
+        self.answer_to(id).await
+    }
+
+    /// Asks; the number of the ack to come.
+    pub(crate) fn begin(&self, event: &str, payload: Value) -> u64 {
+        let id = self.asked.fetch_add(1, Ordering::Relaxed);
+        let packet = if payload.is_null() { json!([event]) } else { json!([event, payload]) };
+        self.raw_text(&format!("42{}{id}{packet}", self.prefix()));
+        id
+    }
+
+    pub(crate) async fn answer_to(&self, id: u64) -> Value {
+        self.answer_after(id).await.0
+    }
+
+    /// The answer, and how many events came before it.
+    pub(crate) async fn answer_after(&self, id: u64) -> (Value, usize) {
+        patiently("an ack", self.inbox.ack(id)).await
+    }
+
+    /// Asks, and is granted it.
+    pub(crate) async fn granted(&self, event: &str, payload: Value) -> Value {
+        let ack = self.ask(event, payload).await;
+        assert_eq!(ack["ok"], true, "{event}: {ack}");
+        ack
+    }
+
+    /// Asks, and is refused it; the error.
+    pub(crate) async fn refused(&self, event: &str, payload: Value) -> Value {
+        let ack = self.ask(event, payload).await;
+        assert_eq!(ack["ok"], false, "{event}: {ack}");
+        ack["error"].clone()
+    }
+
+    /// Says something nobody need answer.
+    pub(crate) fn emit(&self, event: &str, payload: &Value) {
+        self.raw_text(&format!("42{}{}", self.prefix(), json!([event, payload])));
+    }
+
+    /// The first argument of the next event of this name; others are kept for later.
+    pub(crate) async fn next(&self, event: &str) -> Value {
+        let mut args = patiently(event, self.inbox.next(event)).await;
+        if args.is_empty() { Value::Null } else { args.remove(0) }
+    }
+
+    /// The first `presence:changed` that says this (`joined`, `left`, `changed`) of somebody;
+    /// those before it are let go.
+    pub(crate) async fn is_told(&self, what: &str, of: &User) -> Value {
+        loop {
+            let told = self.next("presence:changed").await;
+            let people = told[what].as_array().unwrap();
+            if people.iter().any(|person| person["id"] == of.id()) {
+                return told;
+            }
+        }
+    }
+
+    /// The next event of any of these names.
+    pub(crate) async fn any(&self, events: &[&str]) -> Event {
+        patiently(&events.join(" or "), self.inbox.any(events)).await
+    }
+
+    /// The first arguments of all events of this name that are here already. Ask after a marker
+    /// that had to come later.
+    pub(crate) fn so_far(&self, event: &str) -> Vec<Value> {
+        let first =
+            |mut args: Vec<Value>| if args.is_empty() { Value::Null } else { args.remove(0) };
+        self.inbox.so_far(event).into_iter().map(first).collect()
+    }
+
+    /// Everything it was told and has not looked at, as text.
+    pub(crate) fn unread(&self) -> String {
+        self.inbox.dump()
+    }
+
+    /// Any Engine.IO frame.
+    pub(crate) fn raw_text(&self, frame: &str) {
+        self.wire.send(frame);
+    }
+
+    /// Ends the TCP connection without a word, as a train in a tunnel would.
+    pub(crate) async fn drop_connection(&self) {
+        self.wire.cut();
+        self.closed().await;
+    }
+
+    /// Leaves as a page that is closed does.
+    pub(crate) async fn bye(&self) {
+        self.raw_text(&format!("41{}", self.prefix()));
+        self.raw_text("1");
+        self.closed().await;
+    }
+
+    /// Waits for the end of the connection; why it ended.
+    pub(crate) async fn closed(&self) -> String {
+        patiently("the end of the connection", self.inbox.closed()).await
+    }
+
+    pub(crate) fn is_connected(&self) -> bool {
+        !self.inbox.is_closed()
+    }
+
+    /// What stands before a packet's number and payload.
+    fn prefix(&self) -> &'static str {
+        if self.namespace == "/" { "" } else { "/chat," }
+    }
+}
+
+pub(crate) fn new_mid() -> String {
+    hubbub::clock::new_mid().to_string()
+}
