@@ -1,10 +1,11 @@
 //! Why a request was refused, as a coded value, and what went wrong inside; how each looks on the wire.
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::domain::Invalid;
 
 /// Whether something that was refused may have happened all the same.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// It did not happen.
@@ -16,10 +17,7 @@ pub enum Outcome {
 /// A refusal. The variant's name in snake case is its code: stable, unlike its text.
 #[derive(Debug, thiserror::Error, strum::IntoStaticStr, strum::EnumDiscriminants)]
 #[strum(serialize_all = "snake_case")]
-#[strum_discriminants(
-    name(Code),
-    derive(strum::IntoStaticStr, strum::EnumIter, strum::EnumMessage)
-)]
+#[strum_discriminants(name(Code), derive(strum::IntoStaticStr, strum::EnumIter))]
 #[strum_discriminants(strum(serialize_all = "snake_case"))]
 pub enum Error {
     /// The payload is not what the event takes; `field` says where.
@@ -66,13 +64,17 @@ pub enum Error {
     Internal(#[from] anyhow::Error),
 }
 
-/// How a refusal looks in an ack and in `error:notice`.
-#[derive(Debug, Serialize)]
+/// How a refusal looks in an ack, and in `error:notice` where nobody waits for one.
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Refusal<'a> {
+    /// Stable.
     pub code: &'static str,
+    /// For people; may change.
     pub message: String,
+    /// Which field of the payload.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub field: Option<&'a str>,
+    /// Whether trying again may help.
     pub retryable: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_after_ms: Option<u64>,

@@ -1,6 +1,6 @@
 //! The rules no compiler checks: who imports whom, first lines, lengths, the manual, loose ends.
 use std::{
-    fs,
+    env, fs,
     path::{Path, PathBuf},
 };
 
@@ -203,8 +203,18 @@ fn every_line_of_the_manual_is_explained_before_it_comes() {
     assert!(bare.is_empty(), "without a comment in the line before:\n{}", bare.join("\n"));
 }
 
-// docs/protocol.md against the code: its test belongs here. The page's table of events, acks and
-// codes is to be what `gateway/socket/mod.rs`, `events/` and `error.rs` say; it comes with the page.
+#[test]
+fn the_protocol_page_says_what_the_types_say() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/protocol.md");
+    let page = hubbub::gateway::protocol::page();
+    if env::var_os("WRITE_PROTOCOL").is_some() {
+        fs::write(&path, &page).unwrap();
+    }
+
+    let written = fs::read_to_string(&path).unwrap_or_default();
+
+    assert!(written == page, "docs/protocol.md is not what the types say: run `make protocol`");
+}
 
 #[test]
 fn imports_are_seen_in_every_spelling() {

@@ -13,6 +13,14 @@ macro_rules! text_id {
         #[serde(try_from = "String", into = "String")]
         pub struct $name(Arc<str>);
 
+        impl schemars::JsonSchema for $name {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($name).into()
+            }
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                schemars::json_schema!({ "type": "string", "description": $says })
+            }
+        }
         impl $name {
             pub fn as_str(&self) -> &str {
                 &self.0

@@ -1,6 +1,7 @@
 //! What a person wrote, on its way into the log and out of it.
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use unicode_general_category::{GeneralCategory, get_general_category};
 
@@ -17,12 +18,12 @@ pub const LONGEST_TEXT: usize = 4_000;
 const MOST_MARKS: usize = 32;
 
 /// Any text of 0 to 4,000 characters; what a tutorial's page may say.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
 pub struct Draft(String);
 
 /// The non-blank, printable subset of [`Draft`]; what the native protocol accepts.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
 pub struct MessageText(Draft);
 

@@ -4,6 +4,7 @@ use std::fmt;
 
 use precis_core::profile::Profile;
 use precis_profiles::Nickname as Precis;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use unicode_general_category::{GeneralCategory, get_general_category};
 use unicode_segmentation::UnicodeSegmentation;
@@ -16,7 +17,7 @@ pub const LONGEST_NAME: usize = 32;
 const MOST_MARKS: usize = 4;
 
 /// A name fit to be shown. Unique names come with accounts; two guests may both be ada.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
 pub struct Nickname(String);
 

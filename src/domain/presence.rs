@@ -1,4 +1,5 @@
 //! Who is present where.
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::id::{ConnectionId, UserId};
@@ -17,7 +18,7 @@ pub struct Member {
 }
 
 /// A user as others see them.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Person {
     pub id: UserId,
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,7 +1,12 @@
 //! `message:history`: reads a room's log, a page at a time, in either direction.
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Answer, Caller, ClientEvent, message_new, room_join::PageSize};
+use super::{
+    Answer, Caller, ClientEvent,
+    message_new::{self, MessageNew},
+    room_join::PageSize,
+};
 use crate::{
     domain::{
         id::{Epoch, RoomId},
@@ -14,15 +19,18 @@ use crate::{
     store::log::Range,
 };
 
-#[derive(Debug, Deserialize)]
+/// Reads a room's log, a page at a time, in either direction.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MessageHistory {
     room: RoomId,
-    /// At most one of the three; none: the newest page.
+    /// What precedes this number. At most one of the three; none: the newest page.
     #[serde(default)]
     before: Option<Seq>,
+    /// What follows this number.
     #[serde(default)]
     after: Option<Seq>,
+    /// Half before it, half from it on.
     #[serde(default)]
     around: Option<Seq>,
     #[serde(default)]
@@ -30,12 +38,15 @@ pub struct MessageHistory {
 }
 
 /// A page in rising order. It is authoritative: a number that is missing in it is no more.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct History {
     #[serde(serialize_with = "page")]
+    #[schemars(with = "Vec<MessageNew<'static>>")]
     pub messages: Vec<Entry>,
     pub epoch: Option<Epoch>,
+    /// The oldest number still kept.
     pub first: u64,
+    /// The number of the last message.
     pub head: u64,
     pub more_before: bool,
     pub more_after: bool,

@@ -1,4 +1,5 @@
 //! `message:new`: somebody said something in a room one is in.
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::ServerEvent;
@@ -8,13 +9,16 @@ use crate::domain::{
     presence::Person,
 };
 
-/// A message as native clients see it, live and in history.
-#[derive(Debug, Serialize)]
+/// Somebody said something in a room one is in. One's own comes too, maybe before its ack: match
+/// it by `mid`. So messages stand in history.
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct MessageNew<'a> {
     pub room: &'a RoomId,
     pub epoch: &'a Epoch,
+    /// Its number in the room. Apply what follows your last; page what is missing before it.
     pub seq: u64,
     pub mid: &'a MessageId,
+    /// When the store took it, ms since 1970. For display; never for order.
     pub ts: u64,
     pub user: &'a Person,
     pub text: &'a str,

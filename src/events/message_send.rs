@@ -1,4 +1,5 @@
 //! `message:send`: says something in a room one has joined.
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Answer, Caller, ClientEvent, say::say};
@@ -12,7 +13,8 @@ use crate::{
     state::AppState,
 };
 
-#[derive(Debug, Deserialize)]
+/// Says something in a room one has joined.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MessageSend {
     room: RoomId,
@@ -22,12 +24,16 @@ pub struct MessageSend {
 }
 
 /// The message is in the log, as durably as the store is configured to be.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct MessageSent {
+    /// Which lineage `seq` belongs to.
     pub epoch: Epoch,
+    /// Its number in the room: 1 and up, in the order everybody sees.
     pub seq: u64,
     pub mid: MessageId,
+    /// When the store took it, ms since 1970. For display; never for order.
     pub ts: u64,
+    /// It had been sent before, and this is that one.
     pub dup: bool,
 }
 

@@ -21,15 +21,16 @@ pub mod typing_stop;
 
 use std::future::Future;
 
+use schemars::JsonSchema;
 use serde::{Serialize, de::DeserializeOwned};
 
 pub use self::caller::Caller;
 use crate::{error::Result, state::AppState};
 
 /// One thing a client may ask, from its wire name to its effect. If it decodes, it is valid.
-pub trait ClientEvent: DeserializeOwned + Send + 'static {
+pub trait ClientEvent: DeserializeOwned + JsonSchema + Send + 'static {
     const NAME: &'static str;
-    type Ack: Serialize + Send;
+    type Ack: Serialize + JsonSchema + Send;
 
     fn handle(
         self,
@@ -39,7 +40,7 @@ pub trait ClientEvent: DeserializeOwned + Send + 'static {
 }
 
 /// What the server tells without being asked.
-pub trait ServerEvent: Serialize {
+pub trait ServerEvent: Serialize + JsonSchema {
     const NAME: &'static str;
 }
 
@@ -62,5 +63,5 @@ impl<Ack> From<Ack> for Answer<Ack> {
 }
 
 /// An ack that says nothing but ok.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, Serialize, JsonSchema)]
 pub struct Done {}

@@ -1,4 +1,5 @@
 //! `presence:changed`: users came into a room one is in, left it, or go by another name.
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::ServerEvent;
@@ -10,7 +11,8 @@ use crate::domain::{
 /// Above this many in the room only the count is told: a diff for everybody would be a flood.
 const NAMED_UP_TO: u64 = 500;
 
-#[derive(Debug, Serialize)]
+/// Users came into a room one is in, left it, or go by another name.
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct PresenceChanged<'a> {
     pub room: &'a RoomId,
     pub joined: &'a [Person],

@@ -1,4 +1,5 @@
 //! `presence:get`: who of some users is online, or how many are in a room one has joined.
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Answer, Caller, ClientEvent};
@@ -17,8 +18,8 @@ use crate::{
 /// The most users one may ask after at once.
 const MOST_USERS: usize = 100;
 
-/// One of the two.
-#[derive(Debug, Deserialize)]
+/// Who of some users is online, or who is in a room one has joined: give one of the two.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PresenceGet {
     #[serde(default)]
@@ -27,7 +28,7 @@ pub struct PresenceGet {
     users: Option<Vec<UserId>>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Presence {
     /// The room's users, a page of them, and how many there are.
@@ -40,7 +41,7 @@ pub enum Presence {
     },
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Online {
     pub id: UserId,
     pub online: bool,

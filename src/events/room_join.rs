@@ -1,7 +1,8 @@
 //! `room:join`: enters a room, reads on from where one was, and hears it from there.
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Answer, Caller, ClientEvent, message_history};
+use super::{Answer, Caller, ClientEvent, message_history, message_new::MessageNew};
 use crate::{
     domain::{
         Invalid,
@@ -16,8 +17,8 @@ use crate::{
     store::log::{LONGEST_PAGE, Range, Resumed},
 };
 
-/// How many messages a page may have: 1 to 200.
-#[derive(Debug, Clone, Copy, Deserialize)]
+/// How many a page may have: 1 to 200, or else 50.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 #[serde(try_from = "u64")]
 pub struct PageSize(usize);
 
@@ -41,7 +42,8 @@ impl TryFrom<u64> for PageSize {
     }
 }
 
-#[derive(Debug, Deserialize)]
+/// Enters a room, reads on from where one was, and hears it live from there.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RoomJoin {
     room: RoomId,
@@ -52,22 +54,26 @@ pub struct RoomJoin {
     limit: PageSize,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct RoomJoined {
     /// `null`: nobody has ever written here.
     pub epoch: Option<Epoch>,
+    /// The number of the last message; 0: there is none.
     pub head: u64,
     /// The oldest number still kept.
     pub first: u64,
     #[serde(serialize_with = "message_history::page")]
+    #[schemars(with = "Vec<MessageNew<'static>>")]
     pub messages: Vec<Entry>,
     /// The last number this page covers; what lies after it is heard live, or is paged if `has_more`.
     pub upto: u64,
+    /// More lies after `upto`; page it with `message:history`.
     pub has_more: bool,
     /// What came right after `since` is gone; this is the newest page.
     pub truncated: bool,
     /// What one has is not this log's past; forget it: this is the newest page.
     pub reset: bool,
+    /// Why, if `reset`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<ResetReason>,
     /// Users in the room.
@@ -76,7 +82,7 @@ pub struct RoomJoined {
 }
 
 /// What one is in this room.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Me {
     pub role: Role,
 }

@@ -1,4 +1,5 @@
 //! `room:leave`: leaves a room; leaving one that was never joined is fine.
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Answer, Caller, ClientEvent, Done};
@@ -8,7 +9,8 @@ use crate::{
     state::AppState,
 };
 
-#[derive(Debug, Deserialize)]
+/// Leaves a room; leaving one that was never joined is fine.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RoomLeave {
     room: RoomId,

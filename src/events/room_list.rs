@@ -1,10 +1,12 @@
 //! `room:list`: public rooms somebody has written in, by name.
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Answer, Caller, ClientEvent, room_join::PageSize};
 use crate::{domain::id::RoomId, error::Result, state::AppState};
 
-#[derive(Debug, Deserialize)]
+/// Public rooms somebody has written in, by name.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RoomList {
     /// From the answer before; without it, from the beginning.
@@ -14,7 +16,7 @@ pub struct RoomList {
     limit: PageSize,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Listed {
     pub rooms: Vec<Room>,
     /// Ask again with it; absent: that was all.
@@ -22,7 +24,7 @@ pub struct Listed {
     pub cursor: Option<RoomId>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Room {
     pub room: RoomId,
     pub head: u64,

@@ -1,4 +1,5 @@
 //! `room:members`: who is in a room one has joined, by user id.
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Answer, Caller, ClientEvent, room_join::PageSize};
@@ -13,7 +14,8 @@ use crate::{
     state::AppState,
 };
 
-#[derive(Debug, Deserialize)]
+/// Who is in a room one has joined, by user id.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RoomMembers {
     room: RoomId,
@@ -24,7 +26,7 @@ pub struct RoomMembers {
     limit: PageSize,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Members {
     pub members: Vec<Person>,
     /// Ask again with it; absent: that was all.

@@ -1,4 +1,5 @@
 //! `room:reset`: continuity cannot be proven; forget what you have and page again.
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::ServerEvent;
@@ -7,7 +8,8 @@ use crate::domain::{
     position::ResetReason,
 };
 
-#[derive(Debug, Serialize)]
+/// Continuity cannot be proven: forget what you have of this room and page again.
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct RoomReset<'a> {
     pub room: &'a RoomId,
     pub reason: ResetReason,

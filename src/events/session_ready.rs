@@ -1,4 +1,5 @@
 //! `session:ready`: the first thing said on every connection: who one is, where, and what is allowed.
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::ServerEvent;
@@ -8,7 +9,8 @@ use crate::{
     store::log::LONGEST_PAGE,
 };
 
-#[derive(Debug, Serialize)]
+/// The first thing said on every connection: who one is, where, and what is allowed.
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct SessionReady<'a> {
     /// Brings the same user back: send it in `auth.session` when connecting again.
     pub session: &'a str,
@@ -26,7 +28,7 @@ pub struct SessionReady<'a> {
 }
 
 /// What one connection may do.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Limits {
     /// Characters.
     pub text: usize,

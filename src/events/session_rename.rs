@@ -1,4 +1,5 @@
 //! `session:rename`: goes by another name from now on, in every room one is in.
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Answer, Caller, ClientEvent};
@@ -8,13 +9,14 @@ use crate::{
     state::AppState,
 };
 
-#[derive(Debug, Deserialize)]
+/// Goes by another name from now on, in every room one is in.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SessionRename {
     name: Nickname,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Renamed {
     pub user: Identity,
     /// Replaces the session from before.

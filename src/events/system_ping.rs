@@ -1,14 +1,16 @@
 //! `system:ping`: whether the way to the node and back is open, and what time it is there.
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Answer, Caller, ClientEvent};
 use crate::{clock, error::Result, state::AppState};
 
-#[derive(Debug, Default, Deserialize)]
+/// Whether the way to the node and back is open, and what time it is there.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SystemPing {}
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Pong {
     /// ms since 1970.
     pub server_time: u64,

@@ -1,10 +1,12 @@
 //! `typing`: who is typing in a room now, as a whole set; it replaces the one before.
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::ServerEvent;
 use crate::domain::{id::RoomId, presence::Person};
 
-#[derive(Debug, Serialize)]
+/// Who is typing in a room now, as a whole set; it replaces the one before.
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Typing<'a> {
     pub room: &'a RoomId,
     /// At most five.

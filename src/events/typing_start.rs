@@ -1,10 +1,12 @@
 //! `typing:start`: says that one is typing; forgotten after six seconds unless said again.
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Answer, Caller, ClientEvent, Done};
 use crate::{domain::id::RoomId, error::Result, policy::access, state::AppState};
 
-#[derive(Debug, Deserialize)]
+/// Says that one is typing; forgotten after six seconds unless said again.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TypingStart {
     room: RoomId,

@@ -1,10 +1,12 @@
 //! `typing:stop`: says that one has stopped typing.
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Answer, Caller, ClientEvent, Done};
 use crate::{domain::id::RoomId, error::Result, policy::access, state::AppState};
 
-#[derive(Debug, Deserialize)]
+/// Says that one has stopped typing.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TypingStop {
     room: RoomId,

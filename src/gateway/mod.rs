@@ -10,6 +10,7 @@ mod link;
 mod listener;
 mod outbox;
 mod pipeline;
+pub mod protocol;
 mod socket;
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
@@ -19,6 +20,8 @@ use axum::{
     http::{HeaderName, HeaderValue},
     routing::{any, get},
 };
+use schemars::JsonSchema;
+use serde::Serialize;
 use socketioxide::{
     ParserConfig, SocketIo, TransportType, adapter::LocalAdapter, service::SocketIoService,
 };
@@ -36,7 +39,7 @@ use self::{
 use crate::{
     clock,
     config::Config,
-    rooms::{CloseReason, Connection, Frame, Words, raw},
+    rooms::{CloseReason, Connection, Frame, Words},
     state::AppState,
 };
 
@@ -222,8 +225,18 @@ impl Gateway {
 
 fn tell_draining(connection: &Connection, spread: Duration) {
     let after_ms = u64::try_from(clock::jitter(spread).as_millis()).unwrap_or(0);
-    let notice = serde_json::json!({ "code": "draining", "reconnect": true, "after_ms": after_ms });
-    connection.push(&Frame::with_args("system:notice", vec![raw(&notice)]));
+    let notice = Notice { code: CloseReason::Draining, reconnect: true, after_ms };
+    connection.push(&Frame::new("system:notice", &notice));
+}
+
+/// Said before the server closes a connection, where it can still be said.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Notice {
+    pub code: CloseReason,
+    /// Whether to come back.
+    pub reconnect: bool,
+    /// When, in ms from now.
+    pub after_ms: u64,
 }
 
 fn build_engine(config: &Config) -> (Engine, SocketIo) {

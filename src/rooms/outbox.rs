@@ -1,6 +1,7 @@
 //! What leaves for one connection, and what happens when it does not take it.
 use std::{borrow::Cow, sync::Arc};
 
+use schemars::JsonSchema;
 use serde::{Serialize, Serializer, ser::SerializeTuple};
 use serde_json::value::RawValue;
 
@@ -48,7 +49,7 @@ impl Serialize for Frame {
 pub struct Full;
 
 /// Why the server closes a connection; the code of the notice that precedes it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, strum::IntoStaticStr)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema, strum::IntoStaticStr)]
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
 pub enum CloseReason {

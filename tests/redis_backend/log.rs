@@ -204,7 +204,7 @@ async fn a_message_past_its_age_is_not_shown_and_goes() {
 async fn a_log_that_is_now_kept_for_ever_loses_the_end_it_had() {
     let server = Server::start();
     let mut config = store_config(&server);
-    config.retention_age = Duration::from_secs(60);
+    config.retention_age = Duration::from_mins(1);
     let node = Node::with(&config, &presence_config()).await;
     say(&node, "for a minute").await;
     assert_ne!(server.cli(&["TTL", "{r:lobby}:log"]), ":-1");

@@ -13,9 +13,9 @@ use crate::{
     world::{Node, lobby, message, presence_config, store_config, until, within},
 };
 
-fn outcome<T>(result: Result<T, Error>) -> Option<Outcome> {
+fn outcome<T>(result: &Result<T, Error>) -> Option<Outcome> {
     match result {
-        Err(Error::Unavailable { outcome, .. }) => Some(outcome),
+        Err(Error::Unavailable { outcome, .. }) => Some(*outcome),
         _ => None,
     }
 }
@@ -32,7 +32,7 @@ async fn a_killed_redis_comes_back_with_everything_and_is_heard_again() {
     until(|| async { !node.link.is_up() }).await;
     let at = std::time::Instant::now();
     let refused = node.store.append(&message(&lobby(), "during")).await;
-    assert_eq!(outcome(refused), Some(Outcome::None));
+    assert_eq!(outcome(&refused), Some(Outcome::None));
     assert!(at.elapsed().as_millis() < 50, "refused at once");
 
     server.run();
@@ -57,9 +57,9 @@ async fn a_redis_that_is_absent_at_start_is_waited_for() {
     let mut server = Server::absent();
     let mut node = Node::begin(&store_config(&server), &presence_config());
     assert!(!node.link.is_up());
-    assert_eq!(outcome(node.store.guest_key("k").await), Some(Outcome::None));
+    assert_eq!(outcome(&node.store.guest_key("k").await), Some(Outcome::None));
     let too_early = node.adapter.listen(Topic::Room(lobby())).await;
-    assert_eq!(outcome(too_early), Some(Outcome::None));
+    assert_eq!(outcome(&too_early), Some(Outcome::None));
 
     server.run();
     within(node.link.ready()).await;
@@ -78,7 +78,7 @@ async fn a_full_redis_refuses_and_nothing_is_half_written() {
     server.cli(&["CONFIG", "SET", "maxmemory", "1"]);
 
     let second = message(&lobby(), "second");
-    assert_eq!(outcome(node.store.append(&second).await), Some(Outcome::None));
+    assert_eq!(outcome(&node.store.append(&second).await), Some(Outcome::None));
     assert!(node.store.append(&first).await.unwrap().dup, "a repeat is still recognised");
     assert_eq!(server.cli(&["DBSIZE"]), ":4", "meta, log, one key of idempotency, the index");
 
@@ -98,7 +98,7 @@ async fn a_redis_that_hangs_leaves_it_unknown_within_the_deadline() {
 
     let lost = message(&lobby(), "lost answer");
     let at = std::time::Instant::now();
-    assert_eq!(outcome(node.store.append(&lost).await), Some(Outcome::Unknown));
+    assert_eq!(outcome(&node.store.append(&lost).await), Some(Outcome::Unknown));
     assert!(at.elapsed().as_secs() < 2, "not when the connection is given up");
     server.resume();
     until(|| async { node.store.append(&lost).await.is_ok() }).await;

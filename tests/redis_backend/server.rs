@@ -106,10 +106,8 @@ impl Server {
     fn try_cli(&self, args: &[&str]) -> Option<String> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).ok()?;
         stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
-        let mut command = format!("*{}\r\n", args.len());
-        for arg in args {
-            command.push_str(&format!("${}\r\n{arg}\r\n", arg.len()));
-        }
+        let parts = args.iter().map(|arg| format!("${}\r\n{arg}\r\n", arg.len()));
+        let mut command = format!("*{}\r\n{}", args.len(), parts.collect::<String>());
         // QUIT, so that the reply has an end.
         command.push_str("*1\r\n$4\r\nQUIT\r\n");
         stream.write_all(command.as_bytes()).ok()?;

@@ -25,7 +25,7 @@ pub(crate) const SOON: Duration = Duration::from_secs(20);
 pub(crate) fn store_config(server: &Server) -> Store {
     Store {
         url: SecretString::from(server.url()),
-        idempotency: Duration::from_secs(600),
+        idempotency: Duration::from_mins(10),
         retention_messages: 1_000,
         retention_age: Duration::ZERO,
         command_timeout: Duration::from_secs(2),

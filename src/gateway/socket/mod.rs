@@ -11,6 +11,7 @@ use serde_json::value::RawValue;
 use super::{
     outbox::SocketOutbox,
     pipeline::{Conversation, Reply},
+    protocol::Described,
 };
 use crate::{
     domain::message::TOO_LONG,
@@ -28,8 +29,13 @@ use crate::{
 /// Every event a client may send: one row each.
 macro_rules! client_events {
     ($($event:ty),+ $(,)?) => {
-        /// The wire names of all client events, for the protocol page.
+        /// The wire names of all client events.
         pub const CLIENT_EVENTS: &[&str] = &[$(<$event as ClientEvent>::NAME),+];
+
+        /// All client events, for the protocol page.
+        pub(super) fn client_events() -> Vec<Described> {
+            vec![$(Described::asked::<$event>()),+]
+        }
 
         async fn dispatch(event: &str, args: &[&RawValue], reply: Reply, native: &Native) {
             match event {
