@@ -2,7 +2,12 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod contract;
+mod door;
 mod embedded;
 mod harness;
 mod native;
+mod order;
 mod position;
+mod presence;
+mod restarts;
+mod shutdown;

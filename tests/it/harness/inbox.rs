@@ -27,6 +27,8 @@ struct State {
     /// Events that have come, looked at or not.
     heard: usize,
     closed: Option<String>,
+    /// The payloads of all events and answers, one a line.
+    payloads: String,
 }
 
 /// Shared by a user and the tasks of its transport.
@@ -87,15 +89,18 @@ impl Inbox {
         std::iter::from_fn(|| state.event(name)).collect()
     }
 
-    /// Everything that is here and was not looked at, as text.
-    pub(super) fn dump(&self) -> String {
-        let state = self.state.lock();
-        format!("{:?} {:?} {:?}", state.events, state.acks, state.closed)
+    pub(super) fn payloads(&self) -> String {
+        self.state.lock().payloads.clone()
     }
 
     /// An answer, and how many events came before it.
     pub(super) async fn ack(&self, id: u64) -> (Value, usize) {
         self.wait(|state| state.acks.remove(&id)).await
+    }
+
+    /// The answer, if it has come.
+    pub(super) fn ack_if_here(&self, id: u64) -> Option<Value> {
+        self.state.lock().acks.remove(&id).map(|(answer, _)| answer)
     }
 
     pub(super) async fn closed(&self) -> String {
@@ -145,6 +150,10 @@ impl State {
         };
         let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
         let (number, payload) = rest.split_at(digits);
+        if matches!(kind, "2" | "3") {
+            self.payloads.push_str(payload);
+            self.payloads.push('\n');
+        }
         let payload: Value = serde_json::from_str(payload).unwrap_or_default();
         match kind {
             "0" => self.greeting = Some(Greeting::Connected),

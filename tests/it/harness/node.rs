@@ -110,6 +110,11 @@ impl Node {
         self.running().process
     }
 
+    /// What `store.url` says.
+    pub(crate) fn store_url(&self) -> &str {
+        self.settings.get("store.url")
+    }
+
     /// The Redis it is on.
     pub(crate) fn redis(&self) -> &Arc<Redis> {
         match &self.store {

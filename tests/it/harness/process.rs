@@ -46,6 +46,13 @@ impl Process {
         self.said.lock().clone()
     }
 
+    /// Whatever it said, once it has said everything.
+    pub(crate) async fn said_until_the_end(&self) -> Vec<String> {
+        let look = || async { (Arc::strong_count(&self.said) == 1).then_some(()) };
+        eventually("the end of its words", look).await;
+        self.said()
+    }
+
     pub(crate) fn signal(&self, signal: Signal) {
         // Not waited for while it is a child of ours, so the pid is still its own.
         let mut child = self.child.lock();

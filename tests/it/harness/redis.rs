@@ -55,6 +55,15 @@ impl Redis {
         process.kill().await;
     }
 
+    /// Everything ever written to it, keys and values, as it stands in the append-only files.
+    pub(crate) fn written(&self) -> String {
+        let files = std::fs::read_dir(self.folder.path().join("appendonlydir")).unwrap();
+        let read = |file: std::io::Result<std::fs::DirEntry>| {
+            String::from_utf8_lossy(&std::fs::read(file.unwrap().path()).unwrap()).into_owned()
+        };
+        files.map(read).collect()
+    }
+
     /// Runs one command, given and answered as in a terminal's raw line; none: it is not there.
     pub(crate) async fn run(&self, command: &str) -> Option<String> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).await.ok()?;

@@ -19,6 +19,8 @@ use super::{beside, http::Http, inbox::Inbox};
 const SEPARATOR: char = '\x1e';
 /// Packets of one polling body: well below what a body may hold.
 const AT_ONCE: usize = 200;
+/// Frames written to a WebSocket before it is flushed.
+const FRAMES_AT_ONCE: usize = 64;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Transport {
@@ -135,7 +137,9 @@ async fn speak(
 ) -> String {
     while let Some(frame) = outgoing.recv().await {
         let mut fed = sink.feed(Message::text(frame)).await;
-        while let (Ok(()), Ok(more)) = (&fed, outgoing.try_recv()) {
+        // Few at once: what a full socket does not take is moved about in memory.
+        for _ in 1..FRAMES_AT_ONCE {
+            let (Ok(()), Ok(more)) = (&fed, outgoing.try_recv()) else { break };
             fed = sink.feed(Message::text(more)).await;
         }
         if fed.is_err() || sink.flush().await.is_err() {

@@ -11,9 +11,9 @@ use parking_lot::Mutex;
 use serde_json::{Value, json};
 
 use super::{
-    MessageNew, Node, Sent,
+    MessageNew, Node, Sent, eventually,
     inbox::{Event, Greeting, Inbox},
-    patiently,
+    messages, patiently,
     transport::{Transport, Wire},
 };
 
@@ -96,8 +96,18 @@ pub(crate) struct User {
 }
 
 impl User {
+    /// Waits for the answer to CONNECT, and no longer.
+    pub(crate) async fn is_let_in(&self) {
+        let greeting = patiently("CONNECT", self.inbox.greeting()).await;
+        assert!(matches!(greeting, Greeting::Connected), "{greeting:?}");
+    }
+
     pub(crate) fn id(&self) -> &str {
         self.ready["user"]["id"].as_str().unwrap()
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        self.ready["user"]["name"].as_str().unwrap()
     }
 
     pub(crate) fn session(&self) -> &str {
@@ -134,6 +144,40 @@ impl User {
     pub(crate) async fn say_as(&self, mid: &str, text: &str) -> Sent {
         let ack = self.granted("message:send", self.message(mid, text)).await;
         serde_json::from_value(ack).unwrap()
+    }
+
+    /// Says something again and again, under one mid, until it is acked; as a client with an
+    /// outbox does.
+    pub(crate) async fn says_in_the_end(&self, text: &str) -> Sent {
+        let mid = new_mid();
+        eventually(&format!("an ack of {text}"), || async {
+            let ack = self.ask("message:send", self.message(&mid, text)).await;
+            assert!(ack["ok"] == true || ack["error"]["retryable"] == true, "{ack}");
+            serde_json::from_value(ack).ok()
+        })
+        .await
+    }
+
+    /// The whole history of a room it is in.
+    pub(crate) async fn reads_all(&self, room: &str) -> Vec<MessageNew> {
+        let mut all = Vec::<MessageNew>::new();
+        loop {
+            let after = all.last().map_or(0, |message| message.seq);
+            let ask = json!({ "room": room, "after": after, "limit": 200 });
+            let page = self.granted("message:history", ask).await;
+            all.extend(messages(&page));
+            if page["more_after"] == false {
+                return all;
+            }
+        }
+    }
+
+    /// The ids of who is in a room it is in.
+    pub(crate) async fn sees_in(&self, room: &str) -> Vec<String> {
+        let page = self.granted("room:members", json!({ "room": room, "limit": 200 })).await;
+        let members = page["members"].as_array().unwrap();
+        assert_eq!(page["count"], members.len());
+        members.iter().map(|member| member["id"].as_str().unwrap().to_owned()).collect()
     }
 
     /// The payload of `message:send`.
@@ -176,6 +220,11 @@ impl User {
     /// The answer, and how many events came before it.
     pub(crate) async fn answer_after(&self, id: u64) -> (Value, usize) {
         patiently("an ack", self.inbox.ack(id)).await
+    }
+
+    /// The answer, if it has come; also of a connection that has ended.
+    pub(crate) fn answer_if_here(&self, id: u64) -> Option<Value> {
+        self.inbox.ack_if_here(id)
     }
 
     /// Asks, and is granted it.
@@ -228,9 +277,9 @@ impl User {
         self.inbox.so_far(event).into_iter().map(first).collect()
     }
 
-    /// Everything it was told and has not looked at, as text.
-    pub(crate) fn unread(&self) -> String {
-        self.inbox.dump()
+    /// The payloads of all events and answers it was ever sent.
+    pub(crate) fn everything(&self) -> String {
+        self.inbox.payloads()
     }
 
     /// Any Engine.IO frame.

@@ -1,0 +1,170 @@
+//! The door: what may not come in, what may not leak out, and streams that end midway.
+use futures_util::{SinkExt, StreamExt};
+use serde_json::{Value, json};
+use tokio_tungstenite::{connect_async, tungstenite::Message};
+
+use crate::harness::{
+    Alone, Arrival, Cluster, Http, Node, Settings, Transport, User, eventually, new_mid, patiently,
+};
+
+const POLLING: &str = "/socket.io/?EIO=4&transport=polling";
+
+async fn http(node: &Node) -> Http {
+    Http::connect(node.address()).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_change_of_transport_that_dies_midway_leaves_nothing_behind() {
+    let node = Alone::forgetful(Settings::default()).await;
+    let ada = Arrival::of("ada").by(Transport::Polling).at(&node).await;
+    ada.join("lobby").await;
+    assert_eq!(node.metric("hubbub_sessions").await, 1.0);
+
+    let sid = ada.engine_sid().await;
+    let url = format!("ws://{}/socket.io/?EIO=4&transport=websocket&sid={sid}", node.address());
+    let (mut probe, _) = patiently("an upgrade", connect_async(url)).await.unwrap();
+    probe.send(Message::text("2probe")).await.unwrap();
+    let answer = patiently("the probe's answer", probe.next()).await.unwrap().unwrap();
+    drop(probe);
+
+    assert_eq!(answer.into_text().unwrap().as_str(), "3probe");
+    eventually("no session is left", || async {
+        (node.metric("hubbub_sessions").await == 0.0).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_change_of_transport_that_is_completed_goes_on_where_it_was() {
+    let node = Alone::forgetful(Settings::default()).await;
+    let bob = node.join("bob", "lobby").await;
+    let ada = Arrival::of("ada").by(Transport::Polling).at(&node).await;
+    ada.join("lobby").await;
+
+    let sid = ada.engine_sid().await;
+    let url = format!("ws://{}/socket.io/?EIO=4&transport=websocket&sid={sid}", node.address());
+    let (mut socket, _) = patiently("an upgrade", connect_async(url)).await.unwrap();
+    socket.send(Message::text("2probe")).await.unwrap();
+    patiently("the probe's answer", socket.next()).await.unwrap().unwrap();
+    socket.send(Message::text("5")).await.unwrap();
+    let message = json!(["message:send", { "room": "lobby", "text": "up", "mid": new_mid() }]);
+    socket.send(Message::text(format!("42/chat,9{message}"))).await.unwrap();
+
+    assert_eq!(bob.hears_texts(1).await, ["up"]);
+    bob.say("heard").await;
+    let heard = async {
+        loop {
+            let frame = socket.next().await.unwrap().unwrap().into_text().unwrap();
+            if frame.contains("heard") {
+                return;
+            }
+        }
+    };
+    patiently("what bob said", heard).await;
+}
+
+#[tokio::test]
+async fn an_event_that_is_too_large_ends_the_connection_on_a_websocket() {
+    let node = Alone::forgetful(Settings::default()).await;
+    let ada = node.join("ada", "lobby").await;
+
+    ada.emit("message:send", &ada.message(&new_mid(), &"x".repeat(70_000)));
+
+    ada.closed().await;
+}
+
+#[tokio::test]
+async fn an_event_that_is_too_large_is_refused_and_ends_the_connection_on_polling() {
+    let node = Alone::forgetful(Settings::default()).await;
+    let ada = Arrival::of("ada").by(Transport::Polling).at(&node).await;
+    ada.join("lobby").await;
+
+    let refused = ada.refused("message:send", ada.message(&new_mid(), &"x".repeat(70_000))).await;
+
+    assert_eq!(refused["code"], "too_large");
+    ada.closed().await;
+}
+
+#[tokio::test]
+async fn a_body_that_is_too_large_is_not_taken() {
+    let node = Alone::forgetful(Settings::default()).await;
+    let ada = Arrival::of("ada").by(Transport::Polling).at(&node).await;
+    let path = format!("{POLLING}&sid={}", ada.engine_sid().await);
+
+    let answer = http(&node).await.post(&path, &"4".repeat(1_100_000)).await.unwrap();
+
+    assert_eq!(answer.status, 413, "{answer:?}");
+}
+
+#[tokio::test]
+async fn an_old_protocol_that_is_switched_off_is_refused_by_its_number() {
+    let node = Alone::forgetful(Settings::default().with("engine.eio3", false)).await;
+
+    let answer = http(&node).await.get("/socket.io/?EIO=3&transport=polling").await.unwrap();
+
+    assert_eq!(answer.status, 400);
+    let body: Value = serde_json::from_str(&answer.body).unwrap();
+    assert_eq!(body["code"], 5, "{body}");
+    assert_eq!(http(&node).await.get(POLLING).await.unwrap().status, 200);
+}
+
+#[tokio::test]
+async fn a_node_that_is_going_sends_new_people_elsewhere() {
+    let settings = Settings::default().with("drain.spread", "3s").with("drain.deadline", "20s");
+    let node = Alone::forgetful(settings).await;
+    let staying = [node.welcome("ada").await, node.welcome("bob").await, node.welcome("cyd").await];
+
+    node.signal(rustix::process::Signal::TERM);
+    staying[0].next("system:notice").await;
+    let ready = node.readyz().await;
+    let answer = http(&node).await.get(POLLING).await.unwrap();
+
+    assert_eq!((ready, answer.status), (503, 503), "{answer:?}");
+    assert!(answer.header("retry-after").is_some(), "{answer:?}");
+    node.ends_well().await;
+}
+
+#[tokio::test]
+async fn the_secret_of_a_session_is_told_to_nobody_else() {
+    let settings = Settings::default().with("log.level", "debug");
+    let [here, there, _] = Cluster::start_with(settings).await;
+    let ada = Arrival::of("ada").by(Transport::Polling).at(&here).await;
+    let page = Arrival::classic().at(&here).await;
+    let users = [ada, page, here.welcome("bob").await, there.welcome("cyd").await];
+    let [ada, page, bob, cyd] = &users;
+    for user in [ada, bob, cyd] {
+        user.join("lobby").await;
+        user.granted("typing:start", json!({ "room": "lobby" })).await;
+        user.say("hello").await;
+    }
+    page.emit("adduser", &json!("dan"));
+    page.emit("message", &json!("from a page"));
+    page.emit("chat message", &json!("from another page"));
+    cyd.granted("room:members", json!({ "room": "lobby" })).await;
+    while cyd.hears().await.text != "from another page" {}
+    page.next("users").await;
+
+    let mut secrets = Vec::new();
+    for user in &users {
+        secrets.push(user.engine_sid().await);
+    }
+    let mut told = vec![
+        ("Redis", here.redis().written()),
+        ("here's metrics", here.probe("/metrics").await.unwrap().body),
+        ("there's metrics", there.probe("/metrics").await.unwrap().body),
+        ("here's log", here.process().said().join("\n")),
+        ("there's log", there.process().said().join("\n")),
+    ];
+    told.extend(users.iter().map(|user: &User| ("somebody", user.everything())));
+    for (whom, told) in told {
+        assert!(!told.is_empty(), "{whom} was told nothing");
+        for secret in &secrets {
+            assert!(!told.contains(secret), "{whom} was told {secret}: {}", around(&told, secret));
+        }
+    }
+}
+
+/// The line in which it stands.
+fn around<'a>(text: &'a str, what: &str) -> &'a str {
+    text.lines().find(|line| line.contains(what)).unwrap_or(text)
+}

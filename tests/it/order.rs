@@ -1,0 +1,117 @@
+//! Order: of one sender's words, of everybody's words for everybody, and of first words.
+use std::sync::Arc;
+
+use futures_util::future::join_all;
+use rstest::rstest;
+use serde_json::json;
+
+use crate::harness::{
+    Alone, Arrival, Cluster, Settings, Stage, Transport, User, beside, heavy, many_descriptors,
+    new_mid,
+};
+
+#[rstest]
+#[case::by_websocket(Transport::WebSocket, 20_000)]
+#[case::by_polling(Transport::Polling, 2_000)]
+#[tokio::test]
+async fn what_one_sender_says_arrives_in_the_order_it_was_said(
+    #[case] transport: Transport,
+    #[case] count: usize,
+) {
+    let _turn = heavy().await;
+    // What is behind so much is not read in time; that is another test's matter.
+    let settings = Settings::default().unlimited().with("engine.ping_timeout", "1m");
+    let [here, there, _] = Cluster::start_with(settings).await;
+    let ada = Arrival::of("ada").by(transport).at(&here).await;
+    let bob = Arrival::of("bob").by(transport).at(&there).await;
+    ada.join("lobby").await;
+    bob.join("lobby").await;
+
+    for n in 0..count {
+        ada.begin("message:send", ada.message(&new_mid(), &n.to_string()));
+    }
+
+    for n in 0..count {
+        let heard = bob.hears().await;
+        assert_eq!((heard.text, heard.seq), (n.to_string(), n as u64 + 1));
+    }
+}
+
+#[tokio::test]
+async fn who_says_much_at_once_is_not_taken_for_dead() {
+    let settings = Settings::default()
+        .unlimited()
+        .with("engine.ping_interval", "200ms")
+        .with("engine.ping_timeout", "300ms");
+    let node = Alone::start_with(settings).await;
+    let ada = node.join("ada", "lobby").await;
+
+    let said: Vec<u64> = (0..1_000)
+        .map(|n| ada.begin("message:send", ada.message(&new_mid(), &n.to_string())))
+        .collect();
+
+    for id in said {
+        assert_eq!(ada.answer_to(id).await["ok"], true);
+    }
+}
+
+#[rstest]
+#[case::alone(Stage::Alone)]
+#[case::cluster(Stage::Cluster)]
+#[tokio::test]
+async fn a_thousand_who_come_at_once_lose_no_first_word(#[case] stage: Stage) {
+    let _turn = heavy().await;
+    many_descriptors();
+    let nodes = stage.start().await;
+
+    let come = |n: usize| {
+        let address = nodes[n % 3].address();
+        beside(async move {
+            let user = Arrival::of(&format!("guest {n}")).knock(address).await;
+            user.is_let_in().await;
+            // `session:ready` has not been waited for.
+            let join = user.begin("room:join", json!({ "room": format!("room-{}", n % 20) }));
+            user.answer_to(join).await["ok"] == true
+        })
+    };
+    let joined = join_all((0..1_000).map(come)).await;
+
+    assert_eq!(joined.into_iter().filter(|joined| *joined.as_ref().unwrap()).count(), 1_000);
+}
+
+#[tokio::test]
+async fn everybody_hears_everybody_in_the_same_order() {
+    const SAID_BY_EACH: usize = 50;
+    let nodes = Cluster::start().await;
+    let users: Vec<Arc<User>> = join_all((0..9).map(|n| {
+        let node = &nodes[n % 3];
+        async move { Arc::new(node.join(&format!("user {n}"), "lobby").await) }
+    }))
+    .await;
+
+    let talk = |user: Arc<User>| {
+        beside(async move {
+            for n in 0..SAID_BY_EACH {
+                user.say(&format!("{n}")).await;
+            }
+        })
+    };
+    let listen = |user: &Arc<User>| {
+        let user = user.clone();
+        async move {
+            let mut heard = Vec::new();
+            while heard.len() < 9 * SAID_BY_EACH {
+                let message = user.hears().await;
+                heard.push((message.seq, message.mid, message.user.id));
+            }
+            heard
+        }
+    };
+    let talking = join_all(users.iter().cloned().map(talk));
+    let (talked, heard) =
+        futures_util::future::join(talking, join_all(users.iter().map(listen))).await;
+
+    assert!(talked.into_iter().all(|talked| talked.is_ok()));
+    assert!(heard.iter().all(|one| *one == heard[0]));
+    assert!(heard[0].iter().map(|(seq, ..)| *seq).eq(1..=9 * SAID_BY_EACH as u64));
+}

@@ -1,0 +1,159 @@
+//! What was acked survives: nodes killed, Redis killed, and Redis late.
+use std::time::{Duration, Instant};
+
+use rstest::rstest;
+
+use crate::harness::{
+    Alone, Arrival, Cluster, Node, Redis, Settings, Stage, User, eventually, new_mid, patiently,
+};
+
+/// Within this every send is answered, and acks come again after an outage.
+const PROMISED: Duration = Duration::from_secs(3);
+/// How quickly a file opens after a crash.
+const OPENS_WITHIN: Duration = Duration::from_secs(2);
+
+#[rstest]
+#[case::alone(Stage::Alone)]
+#[case::cluster(Stage::Cluster)]
+#[tokio::test]
+async fn what_was_said_is_there_after_every_node_was_killed(#[case] stage: Stage) {
+    let nodes = stage.start().await;
+    let ada = nodes[0].join("ada", "lobby").await;
+    let mut sent = Vec::new();
+    for text in ["one", "two", "three"] {
+        sent.push((ada.say(text).await.seq, text.to_owned()));
+    }
+    let session = ada.session().to_owned();
+
+    for node in &nodes {
+        node.kill().await;
+    }
+    let [here, ..] = &nodes;
+    here.start_again().await;
+
+    let bob = here.join("bob", "lobby").await;
+    let all = bob.reads_all("lobby").await;
+    assert_eq!(all.into_iter().map(|m| (m.seq, m.text)).collect::<Vec<_>>(), sent);
+    let back = Arrival::of("ada").back_as(&session).at(here).await;
+    assert_eq!(back.id(), ada.id());
+}
+
+#[tokio::test]
+async fn while_redis_is_away_clients_stay_and_are_told_and_afterwards_nothing_is_lost() {
+    let [here, there, yonder] = Cluster::start().await;
+    let ada = here.join("ada", "lobby").await;
+    let bob = there.join("bob", "lobby").await;
+    let cyd = yonder.join("cyd", "lobby").await;
+    let mut sent = Vec::new();
+    for n in 0..20 {
+        sent.push(ada.say(&format!("before {n}")).await);
+    }
+
+    here.redis().kill().await;
+    let lost = new_mid();
+    let away = Instant::now();
+    eventually("an outage long enough for nodes to have given up a few times", || async {
+        answered_unavailable(&ada, &lost).await;
+        (away.elapsed() > Duration::from_secs(3)).then_some(())
+    })
+    .await;
+    here.redis().restart().await;
+    let back = Instant::now();
+    for (n, user) in [&ada, &bob, &cyd].into_iter().enumerate() {
+        sent.push(user.says_in_the_end(&format!("after {n}")).await);
+        assert!(back.elapsed() < PROMISED, "acks came again after {:?}", back.elapsed());
+    }
+    sent.push(ada.say_as(&lost, "said into the void").await);
+
+    let mids: Vec<&String> = sent.iter().map(|sent| &sent.mid).collect();
+    let all = bob.reads_all("lobby").await;
+    assert_eq!(all.iter().map(|message| &message.mid).collect::<Vec<_>>(), mids);
+    for user in [&ada, &bob, &cyd] {
+        assert!(user.is_connected());
+        for sent in &sent {
+            assert_eq!(user.hears().await.mid, sent.mid);
+        }
+    }
+}
+
+/// A send while there is no store: answered in time, and not in vain.
+async fn answered_unavailable(user: &User, mid: &str) {
+    let asked = Instant::now();
+    let error = user.refused("message:send", user.message(mid, "said into the void")).await;
+    assert!(asked.elapsed() < PROMISED, "answered after {:?}", asked.elapsed());
+    let known = ["unavailable", "rate_limited"];
+    assert!(known.contains(&error["code"].as_str().unwrap()), "{error}");
+    assert_eq!(error["retryable"], true, "{error}");
+}
+
+#[tokio::test]
+async fn a_node_alone_killed_under_load_has_kept_what_it_acked() {
+    let node = Alone::start_with(Settings::default().unlimited()).await;
+    let ada = node.join("ada", "lobby").await;
+    let asked: Vec<(String, u64)> = (0..5_000)
+        .map(|_| {
+            let mid = new_mid();
+            (mid.clone(), ada.begin("message:send", ada.message(&mid, "under load")))
+        })
+        .collect();
+    ada.answer_to(asked[500].1).await;
+
+    node.kill().await;
+    let killed = Instant::now();
+    node.start_again().await;
+
+    assert!(killed.elapsed() < OPENS_WITHIN, "opened after {:?}", killed.elapsed());
+    ada.closed().await;
+    let acked = |(mid, id): &(String, u64)| {
+        (*id == asked[500].1 || ada.answer_if_here(*id).is_some_and(|ack| ack["ok"] == true))
+            .then(|| mid.clone())
+    };
+    let acked: Vec<String> = asked.iter().filter_map(acked).collect();
+    assert!((501..5_000).contains(&acked.len()), "{} were acked", acked.len());
+    let bob = node.join("bob", "lobby").await;
+    let kept: Vec<String> = bob.reads_all("lobby").await.into_iter().map(|m| m.mid).collect();
+    // In order, each once; what was written and not yet acked may follow.
+    assert_eq!(kept[..acked.len()], acked);
+    assert!(asked.iter().map(|(mid, _)| mid).take(kept.len()).eq(&kept));
+}
+
+#[tokio::test]
+async fn a_node_that_was_there_before_redis_waits_for_it() {
+    let redis = std::sync::Arc::new(Redis::not_yet());
+    let node = Cluster::start_early(redis.clone(), Settings::default()).await;
+
+    let early = (livez(&node).await, node.readyz().await);
+    redis.restart().await;
+    node.is_ready().await;
+
+    assert_eq!(early, (200, 503));
+    let ada = node.join("ada", "lobby").await;
+    ada.say("there you are").await;
+    assert_eq!(ada.hears_texts(1).await, ["there you are"]);
+}
+
+async fn livez(node: &Node) -> u16 {
+    patiently("an answer", node.probe("/livez")).await.unwrap().status
+}
+
+#[tokio::test]
+async fn what_was_said_while_a_node_could_not_hear_is_delivered_without_a_reconnect() {
+    let [here, there, _] = Cluster::start().await;
+    let ada = here.join("ada", "lobby").await;
+    let bob = there.join("bob", "lobby").await;
+    ada.say("before").await;
+
+    // The subscriber's connection is cut, and with it what is published meanwhile.
+    for n in 0..10 {
+        here.redis().run("CLIENT KILL TYPE pubsub").await;
+        ada.says_in_the_end(&format!("{n}")).await;
+    }
+    ada.says_in_the_end("after").await;
+
+    let heard = bob.hears_texts(12).await;
+    let expected: Vec<String> = (0..10).map(|n| n.to_string()).collect();
+    assert_eq!(
+        (heard[0].as_str(), &heard[1..11], heard[11].as_str()),
+        ("before", &expected[..], "after")
+    );
+}

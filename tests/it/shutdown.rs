@@ -1,0 +1,179 @@
+//! How a node goes: people are told, nothing hangs, and what is wrong is said in one line.
+use std::time::{Duration, Instant};
+
+use rstest::rstest;
+use rustix::process::Signal;
+
+use crate::harness::{
+    Alone, Arrival, Cluster, Process, Settings, Stage, Stalled, Transport, User, eventually, heavy,
+    new_mid,
+};
+
+/// "At once", on a busy machine.
+const AT_ONCE: Duration = Duration::from_secs(3);
+/// More than all kernel buffers between a node and somebody who does not read.
+const FLOOD: usize = 2_500;
+
+#[rstest]
+#[case::alone(Stage::Alone)]
+#[case::cluster(Stage::Cluster)]
+#[tokio::test]
+async fn who_is_there_when_a_node_goes_is_told_and_sent_away(#[case] stage: Stage) {
+    let [here, ..] = stage.start().await;
+    let ada = here.join("ada", "lobby").await;
+    let bob = Arrival::of("bob").by(Transport::Polling).at(&here).await;
+    bob.join("lobby").await;
+
+    here.signal(Signal::TERM);
+
+    for user in [&ada, &bob] {
+        let notice = user.next("system:notice").await;
+        assert_eq!((&notice["code"], &notice["reconnect"]), (&"draining".into(), &true.into()));
+        assert!(notice["after_ms"].is_u64(), "{notice}");
+        let why = user.closed().await;
+        // A disconnect packet would keep stock clients from coming back.
+        assert_ne!(why, "a disconnect packet");
+    }
+    here.ends_well().await;
+}
+
+#[tokio::test]
+async fn what_was_being_said_when_a_node_went_is_answered_and_kept() {
+    let [here, there, _] = Cluster::start().await;
+    let ada = here.join("ada", "lobby").await;
+    let bob = there.join("bob", "lobby").await;
+    let asked: Vec<u64> = (0..200)
+        .map(|n| ada.begin("message:send", ada.message(&new_mid(), &n.to_string())))
+        .collect();
+    ada.answer_to(asked[0]).await;
+
+    here.stop().await;
+
+    ada.closed().await;
+    let answers = asked[1..].iter().filter_map(|id| ada.answer_if_here(*id));
+    let acked = 1 + answers.filter(|ack| ack["ok"] == true).count();
+    let kept = bob.reads_all("lobby").await;
+    assert!(kept.len() >= acked, "{} kept of {acked} acked", kept.len());
+    assert_eq!(bob.sees_in("lobby").await, [bob.id()]);
+}
+
+#[tokio::test]
+async fn somebody_who_does_not_read_holds_nobody_up() {
+    let _turn = heavy().await;
+    let settings = Settings::default().unlimited().with("limits.unsent_bytes", "100MiB");
+    let node = Alone::forgetful(settings).await;
+    let _stalled = Stalled::join(&node, "lobby").await;
+    let ada = node.join("ada", "lobby").await;
+    flood(&ada).await;
+
+    let told = Instant::now();
+    node.stop().await;
+
+    assert!(told.elapsed() < Duration::from_secs(10), "ended after {:?}", told.elapsed());
+}
+
+#[rstest]
+#[case::for_too_many_bytes("limits.unsent_bytes", "64KiB")]
+#[case::for_too_long("limits.unsent_age", "500ms")]
+#[tokio::test]
+async fn who_does_not_read_is_sent_away_and_nobody_else_notices(
+    #[case] limit: &str,
+    #[case] value: &str,
+) {
+    let _turn = heavy().await;
+    let settings = Settings::default()
+        .unlimited()
+        .with("limits.unsent_bytes", "100MiB")
+        .with("limits.unsent_age", "10m")
+        .with(limit, value);
+    let node = Alone::forgetful(settings).await;
+    let stalled = Stalled::join(&node, "lobby").await;
+    let bob = node.join("bob", "lobby").await;
+    let ada = node.join("ada", "lobby").await;
+
+    flood(&ada).await;
+
+    eventually("the slow consumer is counted", || async {
+        (node.metric("hubbub_slow_closed_total").await > 0.0).then_some(())
+    })
+    .await;
+    for seq in 1..=FLOOD as u64 {
+        assert_eq!(bob.hears().await.seq, seq);
+    }
+    assert_eq!(node.metric("hubbub_slow_closed_total").await, 1.0);
+    eventually("it has left", || async { (bob.sees_in("lobby").await.len() == 2).then_some(()) })
+        .await;
+    stalled.reads_to_the_end().await;
+    assert!(ada.is_connected() && bob.is_connected());
+}
+
+/// Says more than fits into any buffer, as fast as it is taken.
+async fn flood(by: &User) {
+    let text = "x".repeat(3_900);
+    let said: Vec<u64> =
+        (0..FLOOD).map(|_| by.begin("message:send", by.message(&new_mid(), &text))).collect();
+    for id in said {
+        by.answer_to(id).await;
+    }
+}
+
+#[tokio::test]
+async fn a_person_at_the_terminal_does_not_wait() {
+    let settings = Settings::default().with("drain.balancer_lag", "5s").with("drain.spread", "10s");
+    let node = Alone::start_with(settings).await;
+    let ada = node.join("ada", "lobby").await;
+
+    let told = Instant::now();
+    node.signal(Signal::INT);
+
+    node.ends_well().await;
+    assert!(told.elapsed() < AT_ONCE, "ended after {:?}", told.elapsed());
+    ada.closed().await;
+}
+
+/// Runs it with these arguments until it ends: its exit code and what it said.
+async fn run(settings: Settings) -> (Option<i32>, Vec<String>) {
+    let process = Process::hubbub(settings.as_arguments());
+    let status = process.ended().await;
+    (status.code(), process.said_until_the_end().await)
+}
+
+#[rstest]
+#[case::unknown("rooms.colour", "blue", "rooms.colour")]
+#[case::unreadable("presence.lease", "soon", "presence.lease")]
+#[case::out_of_bounds("engine.max_event", "1B", "engine.max_event")]
+#[case::contradicting("presence.renew", "9s", "presence.renew")]
+#[tokio::test]
+async fn a_wrong_setting_ends_the_process_with_one_line(
+    #[case] key: &str,
+    #[case] value: &str,
+    #[case] named: &str,
+) {
+    let (code, said) = run(Settings::default().with(key, value)).await;
+
+    assert_eq!(code, Some(2), "{said:?}");
+    assert_eq!(said.len(), 1, "{said:?}");
+    assert!(said[0].starts_with("hubbub: ") && said[0].contains(named), "{said:?}");
+}
+
+#[tokio::test]
+async fn a_second_node_on_the_same_file_says_so_and_ends() {
+    let first = Alone::start().await;
+
+    let (code, said) = run(Settings::default().with("store.url", first.store_url())).await;
+
+    assert_eq!(code, Some(1), "{said:?}");
+    let last = said.last().unwrap();
+    assert!(last.starts_with("hubbub: ") && last.contains("hubbub.redb"), "{said:?}");
+    assert_eq!(first.readyz().await, 200);
+}
+
+#[tokio::test]
+async fn a_port_that_is_taken_is_said_and_ends_the_process() {
+    let node = Alone::forgetful(Settings::default()).await;
+
+    let (code, said) = run(Settings::default().with("server.listen", node.address())).await;
+
+    assert_eq!(code, Some(1), "{said:?}");
+    assert!(said.last().unwrap().contains("server.listen"), "{said:?}");
+}
