@@ -8,7 +8,8 @@ use std::{
         Arc, OnceLock, Weak,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
+    time::Instant,
 };
 
 use futures_util::task::AtomicWaker;
@@ -17,9 +18,14 @@ use socketioxide::socket::Sid;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
+    time::{Sleep, sleep_until},
 };
 
-use super::{door::Door, link::Link};
+use super::{
+    door::Door,
+    lifesign::{LifeSign, Next, PONG},
+    link::Link,
+};
 
 /// The handle of a stream; the stream itself is with whoever reads and writes it.
 pub(super) struct Conn {
@@ -85,15 +91,59 @@ impl Conn {
     }
 }
 
+/// What is read at once on the way to a frame's end.
+const PIECE: usize = 2 * 1024;
+
 /// The stream, as the HTTP server and then the protocol library see it.
 pub(super) struct ConnStream {
     tcp: TcpStream,
     conn: Arc<Conn>,
+    /// Once it is a WebSocket.
+    life: Option<LifeSign>,
+    /// While reading is paused: wakes it for a sign of life.
+    alarm: Option<Pin<Box<Sleep>>>,
 }
 
 impl ConnStream {
     pub(super) fn new(tcp: TcpStream, conn: Arc<Conn>) -> Self {
-        Self { tcp, conn }
+        Self { tcp, conn, life: None, alarm: None }
+    }
+
+    /// The answer that makes it a WebSocket is the last of HTTP; frames follow, both ways.
+    fn look_for_upgrade(&mut self, written: &[u8]) {
+        if self.life.is_none()
+            && written.starts_with(b"HTTP/1.1 101")
+            && let Some(door) = self.conn.door.upgrade()
+        {
+            self.life = Some(LifeSign::new(door.sign_of_life));
+        }
+    }
+
+    /// Reads whatever comes.
+    fn read_any(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        ready!(Pin::new(&mut self.tcp).poll_read(cx, buf))?;
+        if let Some(life) = &mut self.life {
+            life.read(&buf.filled()[before..]);
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Reads, but not past the end of the frame, because that is where a pong has to go.
+    fn read_to_end(
+        &mut self,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+        end: usize,
+    ) -> Poll<io::Result<()>> {
+        let mut piece = [0; PIECE];
+        let mut piece = ReadBuf::new(&mut piece[..end.min(buf.remaining()).min(PIECE)]);
+        ready!(Pin::new(&mut self.tcp).poll_read(cx, &mut piece))?;
+        buf.put_slice(piece.filled());
+        if let Some(life) = &mut self.life {
+            life.read(piece.filled());
+        }
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -122,10 +172,34 @@ impl AsyncRead for ConnStream {
         if self.conn.is_killed() {
             return Poll::Ready(Err(killed()));
         }
-        if self.conn.pauses.load(Ordering::Acquire) > 0 {
-            return Poll::Pending;
+        let paused = self.conn.pauses.load(Ordering::Acquire) > 0;
+        let this = self.as_mut().get_mut();
+        let Some(life) = &mut this.life else {
+            return if paused { Poll::Pending } else { Pin::new(&mut this.tcp).poll_read(cx, buf) };
+        };
+        if paused {
+            life.made_to_wait();
         }
-        Pin::new(&mut self.tcp).poll_read(cx, buf)
+        let now = Instant::now();
+        match life.next(now) {
+            Next::Pong if buf.remaining() >= PONG.len() => {
+                life.given(now);
+                this.alarm = None;
+                buf.put_slice(&PONG);
+                Poll::Ready(Ok(()))
+            }
+            Next::ReadAtMost(most) => this.read_to_end(cx, buf, most),
+            Next::Read | Next::Pong if paused => {
+                let due = life.due_at();
+                let alarm = this.alarm.get_or_insert_with(|| Box::pin(sleep_until(due.into())));
+                if alarm.as_mut().poll(cx).is_ready() {
+                    this.alarm = None;
+                    cx.waker().wake_by_ref();
+                }
+                Poll::Pending
+            }
+            Next::Read | Next::Pong => this.read_any(cx, buf),
+        }
     }
 }
 
@@ -139,6 +213,7 @@ impl AsyncWrite for ConnStream {
         if self.conn.is_killed() {
             return Poll::Ready(Err(killed()));
         }
+        self.look_for_upgrade(buf);
         let result = Pin::new(&mut self.tcp).poll_write(cx, buf);
         if let (Poll::Ready(Ok(written)), Some(link)) = (&result, self.conn.link()) {
             link.wrote(*written);

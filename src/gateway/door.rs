@@ -17,7 +17,7 @@ use tower::ServiceExt;
 
 use super::{Engine, conn::Conn, link::Link};
 use crate::{
-    config::limits::Limits,
+    config::{Config, limits::Limits},
     lifecycle::Lifecycle,
     rooms::CloseReason,
     telemetry::{Label, metrics::Metrics},
@@ -31,6 +31,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 pub(super) struct Door {
     pub(super) lifecycle: Lifecycle,
+    /// How often a client that is made to wait gets a sign of life.
+    pub(super) sign_of_life: Duration,
     limits: Limits,
     metrics: Metrics,
     sessions: Mutex<Sessions>,
@@ -47,14 +49,15 @@ struct Sessions {
 
 impl Door {
     pub(super) fn new(
-        limits: Limits,
+        config: &Config,
         lifecycle: Lifecycle,
         metrics: Metrics,
     ) -> (Arc<Self>, mpsc::Receiver<(Sid, bool)>) {
         let (ending, ended) = mpsc::channel(MOST_ENDING);
         let door = Self {
             lifecycle,
-            limits,
+            sign_of_life: config.engine.ping_timeout / 2,
+            limits: config.limits.clone(),
             metrics,
             sessions: Mutex::default(),
             ending,
@@ -162,13 +165,17 @@ impl Door {
 /// Ends sessions by handing the library an Engine.IO close packet, as their client would.
 pub(super) async fn end_sessions(engine: Engine, mut ending: mpsc::Receiver<(Sid, bool)>) {
     while let Some((sid, eio3)) = ending.recv().await {
-        let (version, packet) = if eio3 { (3, "1:1") } else { (4, "1") };
-        let uri = format!("/socket.io/?EIO={version}&transport=polling&sid={}", sid.as_str());
-        let request = Request::post(uri)
-            .header("content-type", "text/plain;charset=UTF-8")
-            .body(Body::from(packet))
-            .expect("a session id is part of a valid address");
+        let packet = if eio3 { "1:1" } else { "1" };
         // Its answer says whether the session was still there; either way it is gone now.
-        engine.clone().oneshot(request).await.ok();
+        engine.clone().oneshot(packet_of(sid, eio3, packet)).await.ok();
     }
+}
+
+/// What a polling client would send.
+pub(super) fn packet_of(sid: Sid, eio3: bool, packet: &'static str) -> Request<Body> {
+    let version = if eio3 { 3 } else { 4 };
+    Request::post(format!("/socket.io/?EIO={version}&transport=polling&sid={}", sid.as_str()))
+        .header("content-type", "text/plain;charset=UTF-8")
+        .body(Body::from(packet))
+        .expect("a session id is part of a valid address")
 }

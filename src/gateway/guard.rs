@@ -1,5 +1,8 @@
 //! Before the protocol: whether a request may reach it, and what it tells us of its session.
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use axum::{
     body::{Body, HttpBody},
@@ -10,7 +13,7 @@ use axum::{
 use socketioxide::socket::Sid;
 use tower::ServiceExt;
 
-use super::{Gateway, conn::Conn};
+use super::{Gateway, conn::Conn, door, link::Link};
 
 /// How long a polling request waits for its session to take events again.
 const TAKES_EVENTS_WITHIN: Duration = Duration::from_secs(10);
@@ -63,7 +66,7 @@ pub(super) async fn engine(State(gateway): State<Gateway>, request: Request<Body
     let link = gateway.door.find(sid);
     if let (false, Some(link)) = (polls, &link) {
         // What is not taken here stays with the client, as on a paused WebSocket.
-        tokio::time::timeout(TAKES_EVENTS_WITHIN, link.readable()).await.ok();
+        wait_until_readable(&gateway, link, (sid, asked.eio3)).await;
     }
     let answer = pass(&gateway, request).await;
     if let (true, Some(link)) = (polls && answer.status().is_success(), link) {
@@ -71,6 +74,17 @@ pub(super) async fn engine(State(gateway): State<Gateway>, request: Request<Body
         link.wrote(usize::try_from(bytes).unwrap_or(usize::MAX));
     }
     answer
+}
+
+/// A client that is made to wait cannot say that it is alive: it sends one body at a time. So it
+/// is said for it.
+async fn wait_until_readable(gateway: &Gateway, link: &Link, (sid, eio3): (Sid, bool)) {
+    let deadline = Instant::now() + TAKES_EVENTS_WITHIN;
+    let every = gateway.door.sign_of_life;
+    while tokio::time::timeout(every, link.readable()).await.is_err() && Instant::now() < deadline {
+        let packet = if eio3 { "1:3" } else { "3" };
+        pass(gateway, door::packet_of(sid, eio3, packet)).await;
+    }
 }
 
 async fn pass(gateway: &Gateway, request: Request<Body>) -> Response {

@@ -6,6 +6,7 @@ mod classic;
 mod conn;
 mod door;
 mod guard;
+mod lifesign;
 mod link;
 mod listener;
 mod outbox;
@@ -121,8 +122,7 @@ impl Gateway {
     pub fn new(app: AppState, dialects: &Dialects) -> Self {
         let config = &app.config;
         let lifecycle = app.lifecycle.clone();
-        let (door, ending) =
-            Door::new(config.limits.clone(), lifecycle.clone(), app.metrics.clone());
+        let (door, ending) = Door::new(config, lifecycle.clone(), app.metrics.clone());
         let (engine, io) = build_engine(config);
         let eio3 = config.classic.enabled && config.engine.eio3;
         let closed = CancellationToken::new();

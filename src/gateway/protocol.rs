@@ -80,9 +80,13 @@ Every client event is answered, if it has an ack callback: `{ok: true, …}` wit
 pub fn page() -> String {
     let mut page = HEAD.to_owned();
     page.push_str("\n## What a client may ask\n");
-    client_events().iter().for_each(|event| describe(&mut page, event));
+    for event in &client_events() {
+        describe(&mut page, event);
+    }
     page.push_str("\n## What the server tells\n");
-    server_events().iter().for_each(|event| describe(&mut page, event));
+    for event in &server_events() {
+        describe(&mut page, event);
+    }
     page.push_str("\n## Refusals\n\nCodes are stable, texts are not.\n\n");
     page.push_str("| code | says | trying again helps |\n|---|---|---|\n");
     for error in samples() {

@@ -79,11 +79,12 @@ impl Conversation for Page {
     }
 
     async fn depart(&self) {
-        self.app.rooms.remove(&self.connection);
         let seats = std::mem::take(&mut *self.seats.lock());
         for seat in seats {
             self.lobby.unseat(&self.app, self, &seat).await;
         }
+        // Last: as long as it is in the registry, the drain waits for it.
+        self.app.rooms.remove(&self.connection);
         self.app.metrics.sessions.add(-1, &[Label::new("namespace", "classic")]);
     }
 }

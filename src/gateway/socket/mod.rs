@@ -81,8 +81,9 @@ impl Conversation for Native {
                 self.app.rooms.tell_typing(&room, self.caller.person(), false).await.ok();
             }
         }
-        self.app.rooms.remove(connection);
         self.app.presence.leave_all(&connection.id).await;
+        // Last: as long as it is in the registry, the drain waits for it.
+        self.app.rooms.remove(connection);
         self.app.metrics.sessions.add(-1, &[Label::new("namespace", "chat")]);
     }
 }
