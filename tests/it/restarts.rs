@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 use rstest::rstest;
 
 use crate::harness::{
-    Alone, Arrival, Cluster, Node, Redis, Settings, Stage, User, eventually, new_mid, patiently,
+    Alone, Arrival, Cluster, Node, Redis, Sent, Settings, Stage, User, eventually, new_mid,
+    patiently,
 };
 
 /// Within this every send is answered, and acks come again after an outage.
@@ -84,6 +85,33 @@ async fn answered_unavailable(user: &User, mid: &str) {
     let known = ["unavailable", "rate_limited"];
     assert!(known.contains(&error["code"].as_str().unwrap()), "{error}");
     assert_eq!(error["retryable"], true, "{error}");
+}
+
+#[tokio::test]
+async fn while_redis_hangs_every_send_is_answered_in_time_and_may_be_tried_again() {
+    let [here, there, _] = Cluster::start().await;
+    let ada = here.join("ada", "lobby").await;
+    let bob = there.join("bob", "lobby").await;
+    ada.say("before").await;
+    let mid = new_mid();
+
+    here.redis().hangs();
+    let asked = Instant::now();
+    let error = ada.refused("message:send", ada.message(&mid, "into the void")).await;
+    let waited = asked.elapsed();
+    here.redis().goes_on();
+    let sent = eventually("an ack", || async {
+        let ack = ada.ask("message:send", ada.message(&mid, "into the void")).await;
+        serde_json::from_value::<Sent>(ack).ok()
+    })
+    .await;
+
+    assert!(waited < PROMISED, "answered after {waited:?}");
+    assert_eq!((&error["code"], &error["outcome"]), (&"unavailable".into(), &"unknown".into()));
+    assert_eq!(sent.seq, 2);
+    ada.says_in_the_end("after").await;
+    assert_eq!(bob.hears_texts(3).await, ["before", "into the void", "after"]);
+    assert!(ada.is_connected() && bob.is_connected());
 }
 
 #[tokio::test]

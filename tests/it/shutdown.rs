@@ -12,7 +12,8 @@ use crate::harness::{
 /// "At once", on a busy machine.
 const AT_ONCE: Duration = Duration::from_secs(3);
 /// More than all kernel buffers between a node and somebody who does not read.
-const FLOOD: usize = 2_500;
+const FLOOD: usize = 700;
+const AT_A_TIME: usize = 50;
 
 #[rstest]
 #[case::alone(Stage::Alone)]
@@ -54,7 +55,11 @@ async fn what_was_being_said_when_a_node_went_is_answered_and_kept() {
     let acked = 1 + answers.filter(|ack| ack["ok"] == true).count();
     let kept = bob.reads_all("lobby").await;
     assert!(kept.len() >= acked, "{} kept of {acked} acked", kept.len());
-    assert_eq!(bob.sees_in("lobby").await, [bob.id()]);
+    // Who was sent away may come back unnoticed, for a while.
+    eventually("only bob is there", || async {
+        (bob.sees_in("lobby").await == [bob.id()]).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -109,11 +114,15 @@ async fn who_does_not_read_is_sent_away_and_nobody_else_notices(
 
 /// Says more than fits into any buffer, as fast as it is taken.
 async fn flood(by: &User) {
-    let text = "x".repeat(3_900);
-    let said: Vec<u64> =
-        (0..FLOOD).map(|_| by.begin("message:send", by.message(&new_mid(), &text))).collect();
-    for id in said {
-        by.answer_to(id).await;
+    // Four bytes each, so that there is much to send and little to store.
+    let text = "\u{1f4ac}".repeat(3_900);
+    for _ in 0..FLOOD / AT_A_TIME {
+        let said: Vec<u64> = (0..AT_A_TIME)
+            .map(|_| by.begin("message:send", by.message(&new_mid(), &text)))
+            .collect();
+        for id in said {
+            assert_eq!(by.answer_to(id).await["ok"], true);
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 use std::{net::TcpListener, process::Command, time::Duration};
 
 use parking_lot::Mutex;
+use rustix::process::Signal;
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -62,6 +63,15 @@ impl Redis {
             String::from_utf8_lossy(&std::fs::read(file.unwrap().path()).unwrap()).into_owned()
         };
         files.map(read).collect()
+    }
+
+    /// Stops answering, and keeps every connection open.
+    pub(crate) fn hangs(&self) {
+        self.process.lock().as_ref().unwrap().signal(Signal::STOP);
+    }
+
+    pub(crate) fn goes_on(&self) {
+        self.process.lock().as_ref().unwrap().signal(Signal::CONT);
     }
 
     /// Runs one command, given and answered as in a terminal's raw line; none: it is not there.
