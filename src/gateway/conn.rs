@@ -31,6 +31,7 @@ use super::{
 pub(super) struct Conn {
     pub(super) peer: SocketAddr,
     killed: AtomicBool,
+    ended: AtomicBool,
     /// How many want the reading to pause.
     pauses: AtomicUsize,
     reader: AtomicWaker,
@@ -47,6 +48,7 @@ impl Conn {
         Arc::new(Self {
             peer,
             killed: AtomicBool::new(false),
+            ended: AtomicBool::new(false),
             pauses: AtomicUsize::new(0),
             reader: AtomicWaker::new(),
             writer: AtomicWaker::new(),
@@ -80,6 +82,11 @@ impl Conn {
     /// It was opened to take over this session.
     pub(super) fn takes_over(&self, sid: Sid, eio3: bool) {
         self.upgrade.set((sid, eio3)).ok();
+    }
+
+    /// Whether the stream is gone.
+    pub(super) fn has_ended(&self) -> bool {
+        self.ended.load(Ordering::Acquire)
     }
 
     fn is_killed(&self) -> bool {
@@ -151,6 +158,7 @@ impl Drop for ConnStream {
     /// The library leaks a session whose new stream ends before the change to it is complete;
     /// for a session that is gone the close packet does nothing.
     fn drop(&mut self) {
+        self.conn.ended.store(true, Ordering::Release);
         if let (Some((sid, eio3)), Some(door)) = (self.conn.upgrade.get(), self.conn.door.upgrade())
         {
             door.stream_ended(*sid, *eio3);

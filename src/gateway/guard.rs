@@ -42,6 +42,10 @@ impl Asked {
 
 /// Everything under `/socket.io/` that is not a file.
 pub(super) async fn engine(State(gateway): State<Gateway>, request: Request<Body>) -> Response {
+    if !gateway.lets_in(request.headers().get(header::ORIGIN)) {
+        gateway.door.count_refused("origin");
+        return refused(StatusCode::FORBIDDEN, 4, "Forbidden");
+    }
     let asked = Asked::read(&request);
     if asked.eio3 && !gateway.eio3 {
         return refused(StatusCode::BAD_REQUEST, 5, "Unsupported protocol version");
@@ -84,6 +88,16 @@ async fn wait_until_readable(gateway: &Gateway, link: &Link, (sid, eio3): (Sid, 
     while tokio::time::timeout(every, link.readable()).await.is_err() && Instant::now() < deadline {
         let packet = if eio3 { "1:3" } else { "3" };
         pass(gateway, door::packet_of(sid, eio3, packet)).await;
+    }
+}
+
+impl Gateway {
+    /// Whether a page of this origin may connect. Who names none is no page.
+    fn lets_in(&self, origin: Option<&HeaderValue>) -> bool {
+        let allowed = &self.app.config.server.origins;
+        origin.is_none_or(|origin| {
+            allowed.iter().any(|one| one == "*" || one.as_bytes() == origin.as_bytes())
+        })
     }
 }
 

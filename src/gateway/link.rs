@@ -48,10 +48,13 @@ impl Link {
         }
     }
 
-    /// From now on the session is on this stream.
+    /// From now on the session is on this stream, unless it has one: the library takes one only.
     pub(super) fn attach(self: &Arc<Self>, conn: Arc<Conn>) {
-        conn.report_to(self);
         let mut attached = self.conn.lock();
+        if attached.as_ref().is_some_and(|conn| !conn.has_ended()) {
+            return;
+        }
+        conn.report_to(self);
         // A pause that began on polling goes on here.
         if self.pauses.load(Ordering::Acquire) > 0 {
             conn.pause();

@@ -109,6 +109,20 @@ async fn an_old_protocol_that_is_switched_off_is_refused_by_its_number() {
 }
 
 #[tokio::test]
+async fn a_page_of_another_origin_is_turned_away_where_origins_are_listed() {
+    let ours = "https://chat.example";
+    let node = Alone::forgetful(Settings::default().with("server.origins", ours)).await;
+
+    let mut answers = Vec::new();
+    for origin in [ours, "https://evil.example", "null", "http://chat.example"] {
+        answers.push(http(&node).await.get_from(origin, POLLING).await.unwrap().status);
+    }
+
+    assert_eq!(answers, [200, 403, 403, 403]);
+    assert_eq!(http(&node).await.get(POLLING).await.unwrap().status, 200, "no page, no origin");
+}
+
+#[tokio::test]
 async fn a_node_that_is_going_sends_new_people_elsewhere() {
     let settings = Settings::default().with("drain.spread", "3s").with("drain.deadline", "20s");
     let node = Alone::forgetful(settings).await;

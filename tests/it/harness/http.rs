@@ -34,6 +34,12 @@ impl Http {
         self.ask(&format!("GET {path} HTTP/1.1\r\nhost: {}\r\n\r\n", self.host)).await
     }
 
+    /// As a page of this origin would ask.
+    pub(crate) async fn get_from(&mut self, origin: &str, path: &str) -> io::Result<Answer> {
+        let host = self.host;
+        self.ask(&format!("GET {path} HTTP/1.1\r\nhost: {host}\r\norigin: {origin}\r\n\r\n")).await
+    }
+
     pub(crate) async fn post(&mut self, path: &str, body: &str) -> io::Result<Answer> {
         let head = format!(
             "POST {path} HTTP/1.1\r\nhost: {}\r\ncontent-type: text/plain;charset=UTF-8\r\n\
