@@ -1,5 +1,6 @@
 //! The door: what may not come in, what may not leak out, and streams that end midway.
 use futures_util::{SinkExt, StreamExt};
+use rstest::rstest;
 use serde_json::{Value, json};
 use tokio_tungstenite::{connect_async, tungstenite::Message};
 
@@ -13,21 +14,36 @@ async fn http(node: &Node) -> Http {
     Http::connect(node.address()).await.unwrap()
 }
 
+#[rstest]
+#[case::cut_off(&["2probe"], false)]
+#[case::closed(&["2probe"], true)]
+#[case::cut_off_before_a_word(&[], false)]
+#[case::closed_before_a_word(&[], true)]
 #[tokio::test]
-async fn a_change_of_transport_that_dies_midway_leaves_nothing_behind() {
+async fn a_change_of_transport_that_dies_midway_leaves_nothing_behind(
+    #[case] said: &[&str],
+    #[case] politely: bool,
+) {
     let node = Alone::forgetful(Settings::default()).await;
     let ada = Arrival::of("ada").by(Transport::Polling).at(&node).await;
     ada.join("lobby").await;
     assert_eq!(node.metric("hubbub_sessions").await, 1.0);
 
     let sid = ada.engine_sid().await;
+    // Nobody polls any more who could find out.
+    ada.drop_connection().await;
     let url = format!("ws://{}/socket.io/?EIO=4&transport=websocket&sid={sid}", node.address());
     let (mut probe, _) = patiently("an upgrade", connect_async(url)).await.unwrap();
-    probe.send(Message::text("2probe")).await.unwrap();
-    let answer = patiently("the probe's answer", probe.next()).await.unwrap().unwrap();
+    for word in said {
+        probe.send(Message::text(*word)).await.unwrap();
+        let answer = patiently("the probe's answer", probe.next()).await.unwrap().unwrap();
+        assert_eq!(answer.into_text().unwrap().as_str(), "3probe");
+    }
+    if politely {
+        probe.close(None).await.unwrap();
+    }
     drop(probe);
 
-    assert_eq!(answer.into_text().unwrap().as_str(), "3probe");
     eventually("no session is left", || async {
         (node.metric("hubbub_sessions").await == 0.0).then_some(())
     })

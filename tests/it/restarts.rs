@@ -166,7 +166,9 @@ async fn livez(node: &Node) -> u16 {
 
 #[tokio::test]
 async fn what_was_said_while_a_node_could_not_hear_is_delivered_without_a_reconnect() {
-    let [here, there, _] = Cluster::start().await;
+    // The slow look over all rooms would find it too.
+    let settings = Settings::default().with("rooms.position_check", "1h");
+    let [here, there, _] = Cluster::start_with(settings).await;
     let ada = here.join("ada", "lobby").await;
     let bob = there.join("bob", "lobby").await;
     ada.say("before").await;
