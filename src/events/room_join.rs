@@ -1,6 +1,11 @@
 //! `room:join`: enters a room, reads on from where one was, and hears it from there.
+use std::{fmt, marker::PhantomData};
+
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{MapAccess, Visitor, value::MapAccessDeserializer},
+};
 
 use super::{Answer, Caller, ClientEvent, message_history, message_new::MessageNew};
 use crate::{
@@ -48,10 +53,29 @@ impl TryFrom<u64> for PageSize {
 pub struct RoomJoin {
     room: RoomId,
     /// The last message one has; without it the newest page is read.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object")]
     since: Option<Cursor>,
     #[serde(default)]
     limit: PageSize,
+}
+
+/// An object or nothing: serde would also take a struct from an array, its fields in order.
+fn object<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Option<T>, D::Error> {
+    struct Object<T>(PhantomData<T>);
+    impl<'de, T: Deserialize<'de>> Visitor<'de> for Object<T> {
+        type Value = Option<T>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object")
+        }
+        fn visit_unit<E>(self) -> Result<Self::Value, E> {
+            Ok(None)
+        }
+        fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+            T::deserialize(MapAccessDeserializer::new(map)).map(Some)
+        }
+    }
+    from.deserialize_any(Object(PhantomData))
 }
 
 #[derive(Debug, Serialize, JsonSchema)]

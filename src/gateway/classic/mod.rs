@@ -149,8 +149,11 @@ impl Gateway {
 
     /// A page hears the room before it knows that it is connected, so it misses nothing.
     async fn arrive_classic(self, arriving: Arriving, lobby: Arc<Lobby>) -> Result<(), Rejected> {
+        let outbox = self.outbox(&arriving.socket);
+        // Pages bring no credentials, and nothing here reads them; but what cannot be read at all
+        // is no packet of Socket.IO's.
+        arriving.is_well_formed().map_err(|error| self.reject(&outbox, &error))?;
         let socket = arriving.socket;
-        let outbox = self.outbox(&socket);
         let connection = Connection::new(
             clock::new_connection(),
             clock::new_guest(),

@@ -22,8 +22,12 @@ struct MsgPost {
 }
 
 pub(super) async fn msg_post(page: &Page, arg: &str) -> Result<()> {
-    let post: MsgPost = serde_json::from_str(arg)
-        .map_err(|_| Error::bad_request("a post is an object with user and text"))?;
+    let bad = || Error::bad_request("a post is an object with user and text");
+    // A struct would also be taken from an array, its fields in order.
+    if !arg.starts_with('{') {
+        return Err(bad());
+    }
+    let post: MsgPost = serde_json::from_str(arg).map_err(|_| bad())?;
     // A claim of the page, good for this one post.
     let name = match plain(&post.user, "user")?.as_str() {
         "" => None,

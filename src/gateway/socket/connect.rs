@@ -46,6 +46,21 @@ impl FromConnectParts<LocalAdapter> for Arriving {
     }
 }
 
+impl Arriving {
+    /// Refuses what is not an object, for those who read no more of it.
+    pub(in crate::gateway) fn is_well_formed(&self) -> Result<()> {
+        match self.auth.as_deref() {
+            None | Some("") => Ok(()),
+            Some(auth) if auth.starts_with('{') && is_json(auth) => Ok(()),
+            Some(_) => Err(Error::Unauthorized("auth is an object")),
+        }
+    }
+}
+
+fn is_json(text: &str) -> bool {
+    serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok()
+}
+
 /// A refusal as the library says it: its text is all a `connect_error` can carry, so it is the code.
 pub(in crate::gateway) struct Rejected(&'static str);
 
@@ -80,19 +95,22 @@ impl Gateway {
         let admitted = self.admit(&arriving).await;
         let (identity, device) = match admitted {
             Ok(admitted) => admitted,
-            Err(error) => {
-                let code = (&error).into();
-                if let Error::Internal(cause) = &error {
-                    tracing::error!(cause = format!("{cause:#}"), "a handshake failed");
-                }
-                self.door.count_refused(code);
-                outbox.close(CloseReason::Refused);
-                return Err(Rejected(code));
-            }
+            Err(error) => return Err(self.reject(&outbox, &error)),
         };
         self.seat(&arriving.socket, outbox, identity, device)
             .await
             .map_err(|error| Rejected((&error).into()))
+    }
+
+    /// Says why, and ends the session.
+    pub(in crate::gateway) fn reject(&self, outbox: &SocketOutbox, error: &Error) -> Rejected {
+        let code = error.into();
+        if let Error::Internal(cause) = error {
+            tracing::error!(cause = format!("{cause:#}"), "a handshake failed");
+        }
+        self.door.count_refused(code);
+        outbox.close(CloseReason::Refused);
+        Rejected(code)
     }
 
     async fn admit(&self, arriving: &Arriving) -> Result<(Identity, Option<String>)> {

@@ -130,27 +130,39 @@ fn decode<E: ClientEvent>(args: &[&RawValue]) -> Result<E> {
     serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let at = error.path().to_string();
         let message = error.into_inner().to_string();
-        let field = (at != "." && at != "?").then_some(at);
+        let field = field(&at, &message);
         if message.starts_with(TOO_LONG.0) {
             return Error::TooLarge { message: TOO_LONG.0.to_owned(), field };
         }
-        let field = field.or_else(|| named_in(&message));
         Error::BadRequest { message: short(&message), field }
     })
 }
 
-/// Missing and unknown fields are named in the text only.
-fn named_in(message: &str) -> Option<String> {
-    let after = message.strip_prefix("missing field `")?;
-    after.split('`').next().map(str::to_owned)
+/// The longest piece of what a client sent that is sent back, in characters.
+const LONGEST_ECHO: usize = 64;
+
+/// What the path leads to; a missing field is named in the text only. An unknown one is as long as
+/// the client made it.
+fn field(path: &str, message: &str) -> Option<String> {
+    let path = if path == "." || path == "?" { "" } else { path };
+    let missing = message.strip_prefix("missing field `").and_then(|rest| rest.split('`').next());
+    let field = match missing {
+        Some(missing) if path.is_empty() => missing.to_owned(),
+        Some(missing) => format!("{path}.{missing}"),
+        None => path.chars().take(LONGEST_ECHO).collect(),
+    };
+    (!field.is_empty()).then_some(field)
 }
 
-/// Nothing a client sent is sent back at length.
+/// Nothing a client sent is sent back at length. What it sent stands in quotes, before what was
+/// expected, which is ours.
 fn short(message: &str) -> String {
     let message = message.rsplit_once(" at line ").map_or(message, |(text, _)| text);
-    match message.char_indices().nth(160) {
-        Some((end, _)) => format!("{}…", &message[..end]),
-        None => message.to_owned(),
+    let ours = message.rfind(", expected ").max(message.rfind(", there are no fields"));
+    let (theirs, ours) = message.split_at(ours.unwrap_or(message.len()));
+    match theirs.char_indices().nth(LONGEST_ECHO) {
+        Some((end, _)) if theirs.contains(['"', '`']) => format!("{}…{ours}", &theirs[..end]),
+        _ => message.to_owned(),
     }
 }
 
