@@ -138,16 +138,18 @@ impl LifeSign {
 mod tests {
     use super::*;
 
+    const MASKED: u8 = 0x80;
+
     fn frame(first: u8, payload: usize) -> Vec<u8> {
         let mut frame = vec![first];
         match payload {
-            0..=125 => frame.push(0x80 | u8::try_from(payload).unwrap()),
+            0..=125 => frame.push(MASKED | u8::try_from(payload).unwrap()),
             126..=65_535 => {
-                frame.push(0x80 | 126);
+                frame.push(MASKED + 126);
                 frame.extend(u16::try_from(payload).unwrap().to_be_bytes());
             }
             _ => {
-                frame.push(0x80 | 127);
+                frame.push(MASKED + 127);
                 frame.extend((payload as u64).to_be_bytes());
             }
         }

@@ -40,8 +40,7 @@ async fn bad_inputs_are_answered_as_the_table_says_and_disturb_nobody(
     #[values(Stage::Alone, Stage::Cluster)] stage: Stage,
     #[values(Transport::WebSocket, Transport::Polling)] transport: Transport,
 ) {
-    let settings =
-        Settings::default().unhurried_by_limits().with("limits.renames_per_minute", 1_000_000);
+    let settings = Settings::default().unlimited().with("limits.renames_per_minute", 1_000_000);
     let nodes = stage.start_with(settings).await;
     let mut healthy = Healthy::arrives(&nodes).await;
     let vitals: Vec<Vitals> = distinct(&nodes).iter().map(Vitals::of).collect();

@@ -89,6 +89,11 @@ impl Inbox {
         std::iter::from_fn(|| state.event(name)).collect()
     }
 
+    /// Events that were not yet looked at.
+    pub(super) fn unread(&self) -> String {
+        format!("{:?}", self.state.lock().events)
+    }
+
     pub(super) fn payloads(&self) -> String {
         self.state.lock().payloads.clone()
     }

@@ -282,6 +282,11 @@ impl User {
         self.inbox.payloads()
     }
 
+    /// Events it was told and has not looked at, as text.
+    pub(crate) fn unread(&self) -> String {
+        self.inbox.unread()
+    }
+
     /// Any Engine.IO frame.
     pub(crate) fn raw_text(&self, frame: &str) {
         self.wire.send(frame);
