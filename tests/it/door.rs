@@ -27,7 +27,7 @@ async fn a_change_of_transport_that_dies_midway_leaves_nothing_behind(
     let node = Alone::forgetful(Settings::default()).await;
     let ada = Arrival::of("ada").by(Transport::Polling).at(&node).await;
     ada.join("lobby").await;
-    assert_eq!(node.metric("hubbub_sessions").await, 1.0);
+    assert_eq!(node.metric("hubbub_sessions").await, 1);
 
     let sid = ada.engine_sid().await;
     // Nobody polls any more who could find out.
@@ -45,7 +45,7 @@ async fn a_change_of_transport_that_dies_midway_leaves_nothing_behind(
     drop(probe);
 
     eventually("no session is left", || async {
-        (node.metric("hubbub_sessions").await == 0.0).then_some(())
+        (node.metric("hubbub_sessions").await == 0).then_some(())
     })
     .await;
 }

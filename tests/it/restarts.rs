@@ -118,13 +118,13 @@ async fn while_redis_hangs_every_send_is_answered_in_time_and_may_be_tried_again
 async fn a_node_alone_killed_under_load_has_kept_what_it_acked() {
     let node = Alone::start_with(Settings::default().unlimited()).await;
     let ada = node.join("ada", "lobby").await;
-    let asked: Vec<(String, u64)> = (0..5_000)
+    let said: Vec<(String, u64)> = (0..5_000)
         .map(|_| {
             let mid = new_mid();
             (mid.clone(), ada.begin("message:send", ada.message(&mid, "under load")))
         })
         .collect();
-    ada.answer_to(asked[500].1).await;
+    ada.answer_to(said[500].1).await;
 
     node.kill().await;
     let killed = Instant::now();
@@ -133,16 +133,16 @@ async fn a_node_alone_killed_under_load_has_kept_what_it_acked() {
     assert!(killed.elapsed() < OPENS_WITHIN, "opened after {:?}", killed.elapsed());
     ada.closed().await;
     let acked = |(mid, id): &(String, u64)| {
-        (*id == asked[500].1 || ada.answer_if_here(*id).is_some_and(|ack| ack["ok"] == true))
+        (*id == said[500].1 || ada.answer_if_here(*id).is_some_and(|ack| ack["ok"] == true))
             .then(|| mid.clone())
     };
-    let acked: Vec<String> = asked.iter().filter_map(acked).collect();
+    let acked: Vec<String> = said.iter().filter_map(acked).collect();
     assert!((501..5_000).contains(&acked.len()), "{} were acked", acked.len());
     let bob = node.join("bob", "lobby").await;
     let kept: Vec<String> = bob.reads_all("lobby").await.into_iter().map(|m| m.mid).collect();
     // In order, each once; what was written and not yet acked may follow.
     assert_eq!(kept[..acked.len()], acked);
-    assert!(asked.iter().map(|(mid, _)| mid).take(kept.len()).eq(&kept));
+    assert!(said.iter().map(|(mid, _)| mid).take(kept.len()).eq(&kept));
 }
 
 #[tokio::test]

@@ -12,10 +12,9 @@ pub(super) enum Greeting {
     Rejected(Value),
 }
 
-#[derive(Debug, Clone)]
-pub(crate) struct Event {
-    pub(crate) name: String,
-    pub(crate) args: Vec<Value>,
+struct Event {
+    name: String,
+    args: Vec<Value>,
 }
 
 #[derive(Default)]
@@ -56,8 +55,8 @@ impl Inbox {
         reply
     }
 
-    pub(super) fn close(&self, why: impl ToString) {
-        self.state.lock().closed.get_or_insert_with(|| why.to_string());
+    pub(super) fn close(&self, why: &str) {
+        self.state.lock().closed.get_or_insert_with(|| why.to_owned());
         self.changed.notify_waiters();
     }
 
@@ -72,15 +71,6 @@ impl Inbox {
     /// The first event of this name that was not yet looked at; others wait for their turn.
     pub(super) async fn next(&self, name: &str) -> Vec<Value> {
         self.wait(|state| state.event(name)).await
-    }
-
-    /// The first event of any of these names.
-    pub(super) async fn any(&self, names: &[&str]) -> Event {
-        self.wait(|state| {
-            let at = state.events.iter().position(|e| names.contains(&e.name.as_str()))?;
-            state.events.remove(at)
-        })
-        .await
     }
 
     /// Events of this name that are here already.

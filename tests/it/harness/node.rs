@@ -73,12 +73,12 @@ impl Node {
         Http::connect(internal).await.ok()?.get(path).await.ok()
     }
 
-    /// A metric's value, summed over its labels.
-    pub(crate) async fn metric(&self, name: &str) -> f64 {
+    /// What a metric has counted, summed over its labels.
+    pub(crate) async fn metric(&self, name: &str) -> i64 {
         let text = self.probe("/metrics").await.unwrap().body;
         let of = |line: &str| {
             let (metric, value) = line.rsplit_once(' ')?;
-            (metric.split('{').next() == Some(name)).then(|| value.parse::<f64>().ok())?
+            (metric.split('{').next() == Some(name)).then(|| value.parse::<i64>().ok())?
         };
         text.lines().filter_map(of).sum()
     }

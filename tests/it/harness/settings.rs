@@ -16,6 +16,7 @@ impl Default for Settings {
 }
 
 impl Settings {
+    #[expect(clippy::needless_pass_by_value, reason = "so that tests read as settings do")]
     pub(crate) fn with(mut self, key: &str, value: impl ToString) -> Self {
         self.0.retain(|(known, _)| known != key);
         self.0.push((key.to_owned(), value.to_string()));

@@ -43,7 +43,7 @@ impl Wire {
             Transport::Polling => wire.by_polling(to, inbox, outgoing).await,
         };
         if let Err(why) = carried {
-            inbox.close(why);
+            inbox.close(&why.to_string());
         }
         wire
     }

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::{
     MessageNew, Node, Sent, eventually,
-    inbox::{Event, Greeting, Inbox},
+    inbox::{Greeting, Inbox},
     messages, patiently,
     transport::{Transport, Wire},
 };
@@ -206,6 +206,7 @@ impl User {
     }
 
     /// Asks; the number of the ack to come.
+    #[expect(clippy::needless_pass_by_value, reason = "so that payloads are written in place")]
     pub(crate) fn begin(&self, event: &str, payload: Value) -> u64 {
         let id = self.asked.fetch_add(1, Ordering::Relaxed);
         let packet = if payload.is_null() { json!([event]) } else { json!([event, payload]) };
@@ -262,11 +263,6 @@ impl User {
                 return told;
             }
         }
-    }
-
-    /// The next event of any of these names.
-    pub(crate) async fn any(&self, events: &[&str]) -> Event {
-        patiently(&events.join(" or "), self.inbox.any(events)).await
     }
 
     /// The first arguments of all events of this name that are here already. Ask after a marker
