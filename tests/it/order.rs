@@ -19,9 +19,7 @@ async fn what_one_sender_says_arrives_in_the_order_it_was_said(
     #[case] count: usize,
 ) {
     let _turn = heavy().await;
-    // What is behind so much is not read in time; that is another test's matter.
-    let settings = Settings::default().unlimited().with("engine.ping_timeout", "1m");
-    let [here, there, _] = Cluster::start_with(settings).await;
+    let [here, there, _] = Cluster::start_with(Settings::default().unlimited()).await;
     let ada = Arrival::of("ada").by(transport).at(&here).await;
     let bob = Arrival::of("bob").by(transport).at(&there).await;
     ada.join("lobby").await;

@@ -12,6 +12,7 @@ pub(super) enum Greeting {
     Rejected(Value),
 }
 
+#[derive(Debug)]
 struct Event {
     name: String,
     args: Vec<Value>,
