@@ -81,9 +81,13 @@ impl Reply {
         }
     }
 
-    /// Who did not ask for an answer hears of a refusal all the same.
+    /// Who did not ask for an answer hears of a refusal all the same. Every one is counted.
     pub(super) fn refuse(self, error: &Error) {
+        if let Error::Internal(cause) = error {
+            tracing::error!(cause = format!("{cause:#}"), "a request failed");
+        }
         let error = error.refusal();
+        self.outbox.link.count_rejected(error.code);
         match self.take() {
             Due::Ack(sender) => self.outbox.answer(sender, &Refused { ok: false, error }),
             Due::Notice => self.notice(&error),
@@ -216,7 +220,6 @@ impl Pipe {
             let unanswered = reply.again();
             let heard = AssertUnwindSafe(self.hear(&incoming.text, reply)).catch_unwind().await;
             if heard.is_err() {
-                tracing::error!("a handler panicked");
                 unanswered.refuse(&Error::Internal(anyhow::anyhow!("a handler panicked")));
             }
         }
@@ -377,9 +380,12 @@ mod tests {
         let connected = ask(&engine, Method::GET, &sid, "").await;
         ask(&engine, Method::POST, &sid, "421[\"x\"]\x1e422[\"x\"]\x1e42[\"x\"]").await;
         let mut heard = String::new();
-        while !heard.contains("error:notice") {
-            heard += &ask(&engine, Method::GET, &sid, "").await;
-        }
+        let all = async {
+            while !heard.contains("error:notice") {
+                heard += &ask(&engine, Method::GET, &sid, "").await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(5), all).await.expect("all three are answered");
 
         assert!(connected.starts_with("40"), "{connected}");
         let first = heard.find(r#"431[{"ok":false,"error":{"code":"internal""#);
