@@ -14,11 +14,11 @@ fn slow() -> Settings {
 
 /// Sends many without waiting: their mids and answers, in order.
 async fn burst(user: &User, count: usize) -> Vec<(String, Value)> {
-    let begin = |_| {
+    let send = |_| {
         let mid = new_mid();
         (user.begin("message:send", user.message(&mid, &mid)), mid)
     };
-    let begun: Vec<_> = (0..count).map(begin).collect();
+    let begun: Vec<_> = (0..count).map(send).collect();
     let mut answers = Vec::new();
     for (id, mid) in begun {
         answers.push((mid, user.answer_to(id).await));

@@ -40,6 +40,19 @@ async fn answers_to_what_was_never_asked_are_ignored() {
     ada.granted("system:ping", json!({})).await;
 }
 
+// B72, and what 5 says of all: a refusal is an answer or a notice, and is counted either way.
+#[tokio::test]
+async fn what_cannot_be_read_is_counted_too() {
+    let node = Alone::forgetful(Settings::default()).await;
+    let ada = node.join("ada", "lobby").await;
+
+    ada.raw_text("42/chat,[\"system:ping\",{}]garbage");
+
+    assert_eq!(ada.next("error:notice").await["code"], "bad_request");
+    let counted = node.metric("hubbub_inbound_rejected_total").await;
+    assert!((counted - 1.0).abs() < 0.5, "{counted}");
+}
+
 // B98
 #[rstest]
 #[case::alone(Stage::Alone)]
