@@ -89,6 +89,10 @@ impl Door {
         self.metrics.handshake_refused.add(1, &[Label::new("reason", reason)]);
     }
 
+    pub(super) fn count_rejected(&self, code: &'static str) {
+        self.metrics.inbound_rejected.add(1, &[Label::new("code", code)]);
+    }
+
     /// The session's link, made at its first namespace. `own` is the stream of a session that
     /// began as a WebSocket; one that began with polling may have been taken over already.
     pub(super) fn link(

@@ -137,6 +137,10 @@ impl Link {
         }
     }
 
+    pub(super) fn count_rejected(&self, code: &'static str) {
+        self.door.count_rejected(code);
+    }
+
     pub(super) fn is_closing(&self) -> bool {
         self.closing.load(Ordering::Acquire)
     }

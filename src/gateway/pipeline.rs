@@ -44,8 +44,16 @@ pub(super) trait Conversation: Send + Sync {
 /// Where an answer goes, if one is wanted.
 pub(super) struct Reply {
     outbox: Arc<SocketOutbox>,
-    ack: Option<AckSender>,
+    due: Arc<Mutex<Due>>,
     notices: Arc<Mutex<Option<Instant>>>,
+}
+
+/// What is still owed to whoever sent an event.
+enum Due {
+    Ack(AckSender),
+    /// No answer, but word of a refusal.
+    Notice,
+    Nothing,
 }
 
 #[derive(Serialize)]
@@ -61,26 +69,44 @@ struct Refused<'a> {
 }
 
 impl Reply {
+    /// The same reply, for whoever hears that it was never given.
+    fn again(&self) -> Self {
+        let Self { outbox, due, notices } = self;
+        Self { outbox: outbox.clone(), due: due.clone(), notices: notices.clone() }
+    }
+
     pub(super) fn grant(self, ack: &impl Serialize) {
-        if let Some(sender) = self.ack {
+        if let Due::Ack(sender) = self.take() {
             self.outbox.answer(sender, &Granted { ok: true, ack });
         }
     }
 
-    /// Who did not ask for an answer hears of a refusal all the same.
+    /// Who did not ask for an answer hears of a refusal all the same. Every one is counted.
     pub(super) fn refuse(self, error: &Error) {
-        let error = error.refusal();
-        if let Some(sender) = self.ack {
-            self.outbox.answer(sender, &Refused { ok: false, error });
-            return;
+        if let Error::Internal(cause) = error {
+            tracing::error!(cause = format!("{cause:#}"), "a request failed");
         }
+        let error = error.refusal();
+        self.outbox.link.count_rejected(error.code);
+        match self.take() {
+            Due::Ack(sender) => self.outbox.answer(sender, &Refused { ok: false, error }),
+            Due::Notice => self.notice(&error),
+            Due::Nothing => {}
+        }
+    }
+
+    fn notice(&self, error: &Refusal<'_>) {
         let mut last = self.notices.lock();
         if last.is_none_or(|at| at.elapsed() >= NOTICE_EVERY) {
             *last = Some(Instant::now());
-            if self.outbox.push(&Frame::new("error:notice", &error)).is_err() {
+            if self.outbox.push(&Frame::new("error:notice", error)).is_err() {
                 self.outbox.close(CloseReason::SlowConsumer);
             }
         }
+    }
+
+    fn take(&self) -> Due {
+        std::mem::replace(&mut self.due.lock(), Due::Nothing)
     }
 }
 
@@ -190,9 +216,11 @@ impl Pipe {
 
     async fn work(self: Arc<Self>) {
         while let Some(incoming) = self.next() {
-            let heard = AssertUnwindSafe(self.hear(incoming)).catch_unwind().await;
+            let reply = self.reply(incoming.ack);
+            let unanswered = reply.again();
+            let heard = AssertUnwindSafe(self.hear(&incoming.text, reply)).catch_unwind().await;
             if heard.is_err() {
-                tracing::error!("a handler panicked; its event went unanswered");
+                unanswered.refuse(&Error::Internal(anyhow::anyhow!("a handler panicked")));
             }
         }
     }
@@ -215,10 +243,13 @@ impl Pipe {
         next
     }
 
-    async fn hear(&self, incoming: Incoming) {
-        let reply =
-            Reply { outbox: self.outbox.clone(), ack: incoming.ack, notices: self.notices.clone() };
-        if incoming.text.len() > self.largest {
+    fn reply(&self, ack: Option<AckSender>) -> Reply {
+        let due = Arc::new(Mutex::new(ack.map_or(Due::Notice, Due::Ack)));
+        Reply { outbox: self.outbox.clone(), due, notices: self.notices.clone() }
+    }
+
+    async fn hear(&self, text: &str, reply: Reply) {
+        if text.len() > self.largest {
             reply.refuse(&Error::TooLarge {
                 message: format!("an event is at most {} bytes", self.largest),
                 field: None,
@@ -226,7 +257,7 @@ impl Pipe {
             self.outbox.close(CloseReason::TooLarge);
             return;
         }
-        match parse(&incoming.text) {
+        match parse(text) {
             Ok((event, args)) => self.conversation.hear(&event, &args, reply).await,
             Err(error) => reply.refuse(&error),
         }
@@ -277,5 +308,88 @@ impl MessageHandler<LocalAdapter, ()> for Inbound {
             Value::Bytes(_) => String::new(),
         };
         self.0.push(Incoming { text, ack });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+
+    use axum::{
+        body::Body,
+        http::{Method, Request},
+    };
+    use http_body_util::BodyExt as _;
+    use socketioxide::handler::ConnectHandler;
+    use tower::ServiceExt as _;
+
+    use super::*;
+    use crate::{
+        config::Config,
+        gateway::{
+            Engine, build_engine,
+            door::Door,
+            socket::connect::{Arriving, wire},
+        },
+        telemetry::metrics::Metrics,
+    };
+
+    /// Panics at every other event.
+    struct Jumpy(AtomicUsize);
+
+    #[async_trait]
+    impl Conversation for Jumpy {
+        async fn hear(&self, _: &str, _: &[&RawValue], reply: Reply) {
+            let heard = self.0.fetch_add(1, Ordering::Relaxed);
+            assert!(heard % 2 == 1, "as it does");
+            reply.grant(&crate::events::Done {});
+        }
+        async fn depart(&self) {}
+    }
+
+    async fn ask(engine: &Engine, method: Method, sid: &str, body: &'static str) -> String {
+        let uri = format!("/socket.io/?EIO=4&transport=polling{sid}");
+        let request = Request::builder().method(method).uri(uri);
+        let request = request.header("content-type", "text/plain;charset=UTF-8");
+        let answer = engine.clone().oneshot(request.body(Body::from(body)).unwrap()).await.unwrap();
+        let body = answer.into_body().collect().await.unwrap().to_bytes();
+        String::from_utf8(body.to_vec()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn an_event_whose_handler_panics_is_answered_and_the_next_one_too() {
+        let config = Config::built_in();
+        let (engine, io) = build_engine(&config);
+        let lifecycle = Lifecycle::default();
+        let (door, _ending) = Door::new(config.limits.clone(), lifecycle.clone(), Metrics::none());
+        let seat = move |Arriving { socket, .. }: Arriving| {
+            let link = door.link(socket.id, false, None);
+            let outbox = Arc::new(SocketOutbox::new(&socket, link));
+            let bounds = Bounds { events: 64, event: 1_024 };
+            let jumpy = Arc::new(Jumpy(AtomicUsize::new(0)));
+            let pipe = Pipe::new(jumpy, outbox, lifecycle.clone(), bounds);
+            wire(&socket, &pipe);
+            pipe.start();
+            async { Ok::<_, std::convert::Infallible>(()) }
+        };
+        io.ns("/", (async || {}).with(seat));
+
+        let opened = ask(&engine, Method::GET, "", "").await;
+        let sid = format!("&sid={}", opened.split('"').nth(3).unwrap());
+        ask(&engine, Method::POST, &sid, "40").await;
+        let connected = ask(&engine, Method::GET, &sid, "").await;
+        ask(&engine, Method::POST, &sid, "421[\"x\"]\x1e422[\"x\"]\x1e42[\"x\"]").await;
+        let mut heard = String::new();
+        let all = async {
+            while !heard.contains("error:notice") {
+                heard += &ask(&engine, Method::GET, &sid, "").await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(5), all).await.expect("all three are answered");
+
+        assert!(connected.starts_with("40"), "{connected}");
+        let first = heard.find(r#"431[{"ok":false,"error":{"code":"internal""#);
+        let second = heard.find(r#"432[{"ok":true}]"#);
+        assert!(first.is_some() && first < second, "{heard}");
     }
 }

@@ -60,7 +60,7 @@ pub(super) struct Page {
 impl Conversation for Page {
     async fn hear(&self, event: &str, args: &[&RawValue], reply: Reply) {
         let Some((dialect, _)) = DIALECTS.iter().find(|(_, events)| events.contains(&event)) else {
-            return self.refuse(reply, &Error::UnknownEvent);
+            return reply.refuse(&Error::UnknownEvent);
         };
         self.connection.speaks(*dialect);
         let arg = args.first().map_or("null", |arg| arg.get());
@@ -74,7 +74,7 @@ impl Conversation for Page {
         };
         match done {
             Ok(()) => reply.grant(&crate::events::Done {}),
-            Err(error) => self.refuse(reply, &error),
+            Err(error) => reply.refuse(&error),
         }
     }
 
@@ -114,15 +114,6 @@ impl Page {
         let name = Nickname::try_from(text.to_owned()).map_err(|e| Error::bad_field("user", &e))?;
         self.app.guests.may_be_called(&name)?;
         Ok(name)
-    }
-
-    fn refuse(&self, reply: Reply, error: &Error) {
-        if let Error::Internal(cause) = error {
-            tracing::error!(cause = format!("{cause:#}"), "a request failed");
-        }
-        let code: &'static str = error.into();
-        self.app.metrics.inbound_rejected.add(1, &[Label::new("code", code)]);
-        reply.refuse(error);
     }
 }
 

@@ -40,7 +40,7 @@ macro_rules! client_events {
         async fn dispatch(event: &str, args: &[&RawValue], reply: Reply, native: &Native) {
             match event {
                 $(<$event as ClientEvent>::NAME => native.run::<$event>(args, reply).await,)+
-                _ => native.refuse(reply, &Error::UnknownEvent),
+                _ => reply.refuse(&Error::UnknownEvent),
             }
         }
     };
@@ -102,17 +102,8 @@ impl Native {
                     after();
                 }
             }
-            Err(error) => self.refuse(reply, &error),
+            Err(error) => reply.refuse(&error),
         }
-    }
-
-    fn refuse(&self, reply: Reply, error: &Error) {
-        if let Error::Internal(cause) = error {
-            tracing::error!(cause = format!("{cause:#}"), "a request failed");
-        }
-        let code: &'static str = error.into();
-        self.app.metrics.inbound_rejected.add(1, &[Label::new("code", code)]);
-        reply.refuse(error);
     }
 }
 

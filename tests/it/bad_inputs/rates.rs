@@ -1,0 +1,160 @@
+//! Rows of the table of bad inputs about too much: too many, too fast, too deep.
+use rstest::rstest;
+use serde_json::{Value, json};
+
+use super::vitals::Vitals;
+use crate::harness::{Alone, Settings, Stage, User, eventually, heavy, new_mid, texts};
+
+/// Processor time that one bad event may cost, in ms; an unoptimised build is allowed several times that.
+const COSTS_AT_MOST: u64 = if cfg!(debug_assertions) { 25 } else { 5 };
+
+fn slow() -> Settings {
+    Settings::default().with("limits.message_rate", 10).with("limits.message_burst", 20)
+}
+
+/// Sends many without waiting: their mids and answers, in order.
+async fn burst(user: &User, count: usize) -> Vec<(String, Value)> {
+    let send = |_| {
+        let mid = new_mid();
+        (user.begin("message:send", user.message(&mid, &mid)), mid)
+    };
+    let begun: Vec<_> = (0..count).map(send).collect();
+    let mut answers = Vec::new();
+    for (id, mid) in begun {
+        answers.push((mid, user.answer_to(id).await));
+    }
+    answers
+}
+
+fn accepted(answers: &[(String, Value)]) -> Vec<&str> {
+    answers.iter().filter(|(_, a)| a["ok"] == true).map(|(mid, _)| mid.as_str()).collect()
+}
+
+async fn history(user: &User) -> Vec<String> {
+    texts(&user.granted("message:history", json!({ "room": "lobby", "limit": 200 })).await)
+}
+
+// B110
+#[rstest]
+#[case::alone(Stage::Alone)]
+#[case::cluster(Stage::Cluster)]
+#[tokio::test]
+async fn who_sends_too_fast_is_told_when_to_send_again_and_loses_nothing(#[case] stage: Stage) {
+    let [here, ..] = stage.start_with(slow()).await;
+    let ada = here.join("ada", "lobby").await;
+
+    let answers = burst(&ada, 31).await;
+
+    let (first, rest) = answers.split_at(20);
+    assert_eq!(accepted(first).len(), 20);
+    let refused: Vec<_> = rest.iter().filter(|(_, answer)| answer["ok"] != true).collect();
+    assert!(!refused.is_empty(), "{rest:?}");
+    for (_, answer) in &refused {
+        let (error, wait) = (&answer["error"], answer["error"]["retry_after_ms"].as_u64().unwrap());
+        assert_eq!((&error["code"], &error["retryable"]), (&json!("rate_limited"), &json!(true)));
+        assert!((1..=100).contains(&wait), "{answer}");
+    }
+    assert_eq!(history(&ada).await, accepted(&answers));
+    for (mid, _) in &refused {
+        eventually("a retry is taken", || async {
+            let ack = ada.ask("message:send", ada.message(mid, mid)).await;
+            (ack["ok"] == true && ack["dup"] == false).then_some(())
+        })
+        .await;
+    }
+    let mut said = history(&ada).await;
+    let mut meant: Vec<_> = answers.into_iter().map(|(mid, _)| mid).collect();
+    said.sort();
+    meant.sort();
+    assert_eq!(said, meant);
+}
+
+// B111
+#[rstest]
+#[case::alone(Stage::Alone)]
+#[case::cluster(Stage::Cluster)]
+#[tokio::test]
+async fn a_thousand_at_once_are_all_answered_and_those_accepted_are_in_order(#[case] stage: Stage) {
+    let [here, there, _] = stage.start_with(slow()).await;
+    let ada = here.join("ada", "lobby").await;
+    let bob = there.join("bob", "lobby").await;
+
+    let answers = burst(&ada, 1_000).await;
+
+    let accepted = accepted(&answers);
+    assert!((20..200).contains(&accepted.len()), "{}", accepted.len());
+    for (_, answer) in answers.iter().filter(|(_, answer)| answer["ok"] != true) {
+        assert_eq!(answer["error"]["code"], "rate_limited");
+    }
+    assert_eq!(bob.hears_texts(accepted.len()).await, accepted);
+    assert_eq!(history(&ada).await, accepted);
+}
+
+// B126
+#[tokio::test]
+async fn the_sixth_name_within_a_minute_is_too_much() {
+    let node = Alone::forgetful(Settings::default()).await;
+    let ada = node.join("ada", "lobby").await;
+    for n in 1..=5 {
+        ada.granted("session:rename", json!({ "name": format!("ada {n}") })).await;
+    }
+
+    let refused = ada.refused("session:rename", json!({ "name": "ada 6" })).await;
+
+    assert_eq!((&refused["code"], &refused["retryable"]), (&json!("rate_limited"), &json!(true)));
+    assert!((1..=12_000).contains(&refused["retry_after_ms"].as_u64().unwrap()), "{refused}");
+    ada.say("still the fifth").await;
+    assert_eq!(ada.hears().await.user.name, "ada 5");
+}
+
+// B128
+#[rstest]
+#[case::alone(Stage::Alone)]
+#[case::cluster(Stage::Cluster)]
+#[tokio::test]
+async fn typing_a_hundred_times_is_told_once(#[case] stage: Stage) {
+    let [here, there, _] = stage.start().await;
+    let ada = here.join("ada", "lobby").await;
+    let bob = there.join("bob", "lobby").await;
+
+    let begun: Vec<u64> =
+        (0..100).map(|_| ada.begin("typing:start", json!({ "room": "lobby" }))).collect();
+    for id in begun {
+        assert_eq!(ada.answer_to(id).await["ok"], true);
+    }
+    assert_eq!(bob.next("typing").await["users"][0]["id"], ada.id());
+    ada.granted("typing:stop", json!({ "room": "lobby" })).await;
+
+    // What comes next is its end: nothing was told in between.
+    assert_eq!(bob.next("typing").await["users"], json!([]));
+}
+
+// B83 and B138
+#[tokio::test]
+async fn deep_and_padded_events_cost_little() {
+    const TIMES: u64 = 40;
+    let turn = heavy().await;
+    let node = Alone::forgetful(Settings::default()).await;
+    let ada = node.join("ada", "lobby").await;
+    let vitals = Vitals::of(&node);
+    let deep = format!("{}{}", "[".repeat(30_000), "]".repeat(30_000));
+    let padding = ",\"padding\":0".repeat(5_000);
+    let inputs = [
+        deep.clone(),
+        format!("{{\"room\":{deep}}}"),
+        format!("{{\"room\":\"lobby\"{padding}}}"),
+        format!("{{\"room\":\"lobby\",\"padding\":\"{}\"}}", "p".repeat(60_000)),
+    ];
+
+    for input in &inputs {
+        let before = vitals.ticks();
+        for n in 0..TIMES {
+            let id = 1_000_000 + n;
+            ada.raw_text(&format!("42/chat,{id}[\"room:leave\",{input}]"));
+            assert_eq!(ada.answer_to(id).await["error"]["code"], "bad_request");
+        }
+        let cost = (vitals.ticks() - before) * 10;
+        assert!(cost <= TIMES * COSTS_AT_MOST, "{TIMES} cost {cost} ms: {}", &input[..40]);
+    }
+    drop(turn);
+}
