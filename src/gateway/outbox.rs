@@ -4,8 +4,11 @@ use std::sync::{Arc, Weak};
 use serde::Serialize;
 use socketioxide::{adapter::LocalAdapter, extract::AckSender, socket::Socket};
 
-use super::link::Link;
+use super::{Notice, link::Link};
 use crate::rooms::{CloseReason, Frame, Full, Outbox, raw};
+
+/// When somebody who would not slow down may come back.
+const COOL_DOWN_MS: u64 = 5_000;
 
 pub(super) struct SocketOutbox {
     /// Weak: the socket owns its handlers, and they own this.
@@ -39,7 +42,13 @@ impl Outbox for SocketOutbox {
     fn close(&self, reason: CloseReason) {
         match reason {
             CloseReason::SlowConsumer => self.link.close(reason),
-            CloseReason::Draining | CloseReason::TooLarge | CloseReason::Refused => {
+            // A drain has said when to come back, and a refusal is its own last word.
+            CloseReason::Draining | CloseReason::Refused => self.link.close_after_last_word(reason),
+            CloseReason::TooLarge | CloseReason::RateLimited => {
+                let after_ms = if reason == CloseReason::RateLimited { COOL_DOWN_MS } else { 0 };
+                let notice = Notice { code: reason, reconnect: true, after_ms };
+                // If it cannot be said any more, the end says it.
+                self.push(&Frame::new("system:notice", &notice)).ok();
                 self.link.close_after_last_word(reason);
             }
         }

@@ -361,7 +361,7 @@ mod tests {
         let config = Config::built_in();
         let (engine, io) = build_engine(&config);
         let lifecycle = Lifecycle::default();
-        let (door, _ending) = Door::new(config.limits.clone(), lifecycle.clone(), Metrics::none());
+        let (door, _ending) = Door::new(&config, lifecycle.clone(), Metrics::none());
         let seat = move |Arriving { socket, .. }: Arriving| {
             let link = door.link(socket.id, false, None);
             let outbox = Arc::new(SocketOutbox::new(&socket, link));

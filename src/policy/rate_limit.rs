@@ -15,12 +15,24 @@ use crate::{
     config::limits::Limits,
     domain::id::RoomId,
     error::{Error, Result},
+    rooms::{CloseReason, Connection},
 };
 
 /// "Is typing" is told at most this often per room; it is shown for longer than that.
 const TYPING_EVERY: Duration = Duration::from_secs(3);
 
+/// Who is refused for this long without a pause of [`PAUSE`] does not want to slow down.
+const SUSTAINED: Duration = Duration::from_secs(10);
+const PAUSE: Duration = Duration::from_secs(2);
+
+/// Refusals in a row: when they began, and the last one.
+struct Refusals {
+    began: Instant,
+    last: Instant,
+}
+
 pub struct Buckets {
+    refusals: Mutex<Option<Refusals>>,
     messages: DefaultDirectRateLimiter,
     renames: DefaultDirectRateLimiter,
     typing: Mutex<HashMap<RoomId, Instant>>,
@@ -32,6 +44,7 @@ impl Buckets {
         let renames =
             Quota::per_minute(limits.renames_per_minute).allow_burst(limits.renames_per_minute);
         Self {
+            refusals: Mutex::default(),
             messages: RateLimiter::direct(messages),
             renames: RateLimiter::direct(renames),
             typing: Mutex::default(),
@@ -44,6 +57,28 @@ impl Buckets {
 
     pub fn rename(&self) -> Result<()> {
         take(&self.renames)
+    }
+
+    /// Called with every refusal: who is told to slow down for ten seconds, and does not, is
+    /// closed.
+    pub fn hold(&self, refusal: &Error, connection: &Connection) {
+        if matches!(refusal, Error::RateLimited { .. }) && self.is_abused(Instant::now()) {
+            connection.close(CloseReason::RateLimited);
+        }
+    }
+
+    fn is_abused(&self, now: Instant) -> bool {
+        let mut refusals = self.refusals.lock();
+        match &mut *refusals {
+            Some(row) if now.duration_since(row.last) < PAUSE => {
+                row.last = now;
+                now.duration_since(row.began) >= SUSTAINED
+            }
+            none => {
+                *none = Some(Refusals { began: now, last: now });
+                false
+            }
+        }
     }
 
     /// Whether nodes need to be told that it is typing; what comes too soon changes nothing.
@@ -71,4 +106,24 @@ fn take(bucket: &DefaultDirectRateLimiter) -> Result<()> {
             retry_after_ms: u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).max(1),
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+
+    #[test]
+    fn only_who_is_refused_for_ten_seconds_without_a_pause_is_held_to_abuse() {
+        let begin = Instant::now();
+        let after = |s| begin + Duration::from_secs(s);
+        let stubborn = Buckets::new(&Config::built_in().limits);
+        let patient = Buckets::new(&Config::built_in().limits);
+
+        let held: Vec<bool> = (0..=10).map(|s| stubborn.is_abused(after(s))).collect();
+        let spared: Vec<bool> = (0..=10).map(|s| patient.is_abused(after(s * 3))).collect();
+
+        assert_eq!(held.iter().position(|h| *h), Some(10));
+        assert!(!spared.contains(&true));
+    }
 }

@@ -59,6 +59,8 @@ pub enum CloseReason {
     Draining,
     /// An event was larger than allowed.
     TooLarge,
+    /// It went on and on although it was told to slow down.
+    RateLimited,
     /// It was refused in the handshake.
     Refused,
 }

@@ -74,7 +74,10 @@ impl Conversation for Page {
         };
         match done {
             Ok(()) => reply.grant(&crate::events::Done {}),
-            Err(error) => reply.refuse(&error),
+            Err(error) => {
+                reply.refuse(&error);
+                self.buckets.hold(&error, &self.connection);
+            }
         }
     }
 

@@ -102,7 +102,10 @@ impl Native {
                     after();
                 }
             }
-            Err(error) => reply.refuse(&error),
+            Err(error) => {
+                reply.refuse(&error);
+                self.caller.buckets.hold(&error, &self.caller.connection);
+            }
         }
     }
 }

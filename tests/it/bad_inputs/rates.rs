@@ -1,9 +1,13 @@
 //! Rows of the table of bad inputs about too much: too many, too fast, too deep.
+use std::time::Duration;
+
 use rstest::rstest;
 use serde_json::{Value, json};
 
 use super::vitals::Vitals;
-use crate::harness::{Alone, Settings, Stage, User, eventually, heavy, new_mid, texts};
+use crate::harness::{
+    Alone, Settings, Stage, User, eventually, eventually_within, heavy, new_mid, texts,
+};
 
 /// Processor time that one bad event may cost, in ms; an unoptimised build is allowed several times that.
 const COSTS_AT_MOST: u64 = if cfg!(debug_assertions) { 25 } else { 5 };
@@ -88,6 +92,26 @@ async fn a_thousand_at_once_are_all_answered_and_those_accepted_are_in_order(#[c
     }
     assert_eq!(bob.hears_texts(accepted.len()).await, accepted);
     assert_eq!(history(&ada).await, accepted);
+}
+
+// B111
+#[tokio::test]
+async fn who_will_not_slow_down_is_told_why_and_sent_away() {
+    let node = Alone::forgetful(slow()).await;
+    let ada = node.join("ada", "lobby").await;
+    let bob = node.join("bob", "lobby").await;
+
+    eventually_within(Duration::from_secs(20), "ada is sent away", || async {
+        (0..10).for_each(|_| {
+            ada.begin("message:send", ada.message(&new_mid(), "again"));
+        });
+        (!ada.is_connected()).then_some(())
+    })
+    .await;
+
+    let notices = ada.so_far("system:notice");
+    assert_eq!(notices[0]["code"], "rate_limited", "{notices:?}");
+    bob.say("and I stay").await;
 }
 
 // B126
