@@ -76,7 +76,7 @@ async fn rooms_on_every_node_of_a_cluster_are_appended_to_and_heard() {
 }
 
 #[tokio::test]
-async fn a_room_whose_slot_moves_is_deaf_until_it_is_subscribed_to_again() {
+async fn a_room_whose_slot_moves_is_heard_once_it_is_subscribed_to_again() {
     let servers = cluster().await;
     let mut node = node_on(&servers).await;
     let _in_lobby = node.adapter.listen(Topic::Room(lobby())).await.unwrap();
@@ -87,10 +87,14 @@ async fn a_room_whose_slot_moves_is_deaf_until_it_is_subscribed_to_again() {
         assert_eq!(server.cli(&["CLUSTER", "SETSLOT", &slot, "NODE", &to]), "+OK");
     }
 
+    // Mostly deaf now, and nothing says so but this count; sometimes fred has noticed by itself.
     let first = node.store.append(&message(&lobby(), "to nobody")).await.unwrap();
-    assert_eq!((first.position.seq, first.heard_by), (1, Some(0)));
+    assert_eq!(first.position.seq, 1);
     node.adapter.relisten(&Topic::Room(lobby())).await.unwrap();
     let second = node.store.append(&message(&lobby(), "to us")).await.unwrap();
     assert_eq!(second.heard_by, Some(1));
+    if first.heard_by == Some(1) {
+        assert_eq!(node.hear_seq().await, 1);
+    }
     assert_eq!(node.hear_seq().await, 2);
 }
