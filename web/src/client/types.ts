@@ -1,26 +1,16 @@
 // The public surface: what the page and other users of @hubbub/client are written against.
 import type { ManagerOptions, SocketOptions } from "socket.io-client";
 
-import type { ErrorNotice, Requests, ServerEvents, SessionReady, User } from "./types.generated.js";
+import type { Person, RefusalCode, Requests, ServerEvents, SessionReady } from "./types.generated.js";
 
 export type * from "./types.generated.js";
 
+/** A user as others see them. */
+export type User = Person;
+
 /** Why a request came to nothing: the server's stable codes, and three of our own. */
 export type ErrorCode =
-  | "bad_request"
-  | "unknown_event"
-  | "unauthorized"
-  | "not_member"
-  | "not_found"
-  | "idempotency_conflict"
-  | "too_large"
-  | "rate_limited"
-  | "limit_exceeded"
-  | "reserved"
-  | "expired"
-  | "unavailable"
-  | "draining"
-  | "internal"
+  | RefusalCode
   /** No ack in time; whether it happened is unknown. */
   | "timeout"
   /** There is no connection, or it went away before the ack. */
@@ -235,5 +225,3 @@ export interface ClientOptions {
   /** More options of socket.io-client; `auth` and the ones of reconnection are ours. */
   socket?: Partial<ManagerOptions & SocketOptions>;
 }
-
-export type { ErrorNotice, Requests, ServerEvents, SessionReady, User };
