@@ -11,6 +11,8 @@ import { t } from "./strings";
 
 /** So many messages of a room stay in memory: one may read back this far without a page being fetched again. */
 const KEEP = 20_000;
+/** WebSocket first: polling needs a balancer that keeps a client on one node. */
+const TRANSPORTS = { transports: ["websocket", "polling"], tryAllTransports: true };
 const REFUSALS = ["bad_request", "reserved"];
 
 export function App() {
@@ -73,7 +75,7 @@ function Connected({ name, refused }: { name: string; refused(why: string): void
 function useClientOf(name: string, attempt: number) {
   const [client, setClient] = useState<ReturnType<typeof createClient>>();
   useEffect(() => {
-    const made = createClient(undefined, { name: keptName.get() || name, keep: KEEP });
+    const made = createClient(undefined, { name: keptName.get() || name, keep: KEEP, socket: TRANSPORTS });
     setClient(made);
     return () => made.close();
   }, [name, attempt]);

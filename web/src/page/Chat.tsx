@@ -103,8 +103,8 @@ function OpenRoom({ name, narrow, composer, peopleOpen, again, open, close }: Op
           <h1><span className="hash" aria-hidden="true">#</span><bdi>{name}</bdi></h1>
           <NodeState />
           <button type="button" className="quiet" aria-label={t.menu.switcher} title={`${t.menu.switcher} (Ctrl+K)`} onClick={() => open("switcher")}><Search /></button>
-          <button type="button" className="quiet counted" aria-label={aside ? t.people.hide : t.people.open(snap.count)} aria-expanded={roomy ? aside : peopleOpen} title={t.people.title} onClick={() => (roomy ? showPeople.set(!wanted) : open("people"))}>
-            <People /><span aria-hidden="true">{snap.count || ""}</span>
+          <button type="button" className="quiet counted" aria-expanded={roomy ? aside : peopleOpen} title={t.people.title} onClick={() => (roomy ? showPeople.set(!wanted) : open("people"))}>
+            <People /><span aria-hidden="true">{snap.count || ""}</span><span className="unseen">{t.people.open(snap.count)}</span>
           </button>
           <Popover.Root>
             <Popover.Trigger className="quiet" aria-label={t.menu.room} title={t.menu.room}><Dots /></Popover.Trigger>
@@ -129,9 +129,10 @@ function OpenRoom({ name, narrow, composer, peopleOpen, again, open, close }: Op
 function OwnMenu({ id, name, open }: { id: string; name: string; open(sheet: Sheet): void }) {
   return (
     <Popover.Root>
-      <Popover.Trigger className="own" aria-label={t.menu.open(name)}>
+      <Popover.Trigger className="own">
         <Avatar user={{ id, name }} small />
         <bdi id="me">{name}</bdi>
+        <span className="unseen">: {t.menu.open}</span>
         <Dots />
       </Popover.Trigger>
       <Popover.Portal>

@@ -61,13 +61,16 @@ interface Moves {
 }
 
 /** What both lists do alike: paging, the place, the keyboard. */
-function useList({ room, snap, rows, setAtEnd, newSince, endWanted, toComposer }: ListProps, moves: Moves) {
+function useList({ room, snap, rows, atEnd, setAtEnd, newSince, endWanted, toComposer }: ListProps, moves: Moves) {
   const scroller = useRef<HTMLDivElement>(null);
   const [focused, setFocused] = useState<string>();
   const [loading, setLoading] = useState<"before" | "after" | "jump">();
   const [broken, setBroken] = useState(false);
   const placed = useRef(false);
   const busy = useRef(false);
+  // How often a page was asked for to find one's place; it is tried again when one came, or failed to.
+  const asked = useRef(0);
+  const [answered, setAnswered] = useState(0);
 
   const load = useCallback((what: "before" | "after" | "jump", work: () => Promise<void>) => {
     if (busy.current) return Promise.resolve();
@@ -101,23 +104,16 @@ function useList({ room, snap, rows, setAtEnd, newSince, endWanted, toComposer }
   useLayoutEffect(() => {
     if (placed.current || rows.length === 0) return;
     const place = places.get()[room.name];
-    const read = reads.get()[room.name];
     const first = rows.findIndex(({ isNew }) => isNew);
     const at = place ? rows.findIndex(({ message }) => message.mid === place.mid) : first;
-    if (place && at < 0) {
-      // Not in the newest page: ask for its surroundings, and come here again when they are there.
-      const known = rows.some(({ message }) => message.seq !== undefined && message.seq >= place.seq) && rows[0]!.message.seq! <= place.seq;
-      if (known || busy.current) {
-        if (!busy.current) put(places, room.name, undefined);
-        return;
-      }
-      void load("jump", () => room.around(place.seq)).then(() => {
-        if (!room.snapshot().messages.some(({ mid }) => mid === place.mid)) put(places, room.name, undefined);
-      });
-      return;
-    }
-    if (!place && newSince !== undefined && read !== undefined && unreadOf(snap, newSince, undefined) > rows.length && snap.hasBefore && !busy.current && !snap.hasAfter) {
-      void load("jump", () => room.around(newSince + 1));
+    // Not in this page, or so near to its end that it cannot stand where it stood: ask, and come here again.
+    const far = place ? at < 0 : newSince !== undefined && snap.messages[0]!.seq! > newSince + 1 && snap.hasBefore;
+    const short = at >= 0 && snap.hasAfter && rows.length - at < PAGE;
+    if ((far || short) && asked.current < 3) {
+      if (busy.current) return;
+      asked.current++;
+      const work = far ? () => room.around(place?.seq ?? newSince! + 1) : () => room.after(PAGE);
+      void load("jump", work).then(() => setAnswered(asked.current));
       return;
     }
     if (at < 0) moves.toEnd();
@@ -134,7 +130,7 @@ function useList({ room, snap, rows, setAtEnd, newSince, endWanted, toComposer }
       remember();
       pageIfNear();
     });
-  }, [rows]);
+  }, [rows, answered]);
 
   // One's own message, or the button: whatever stands in between, the end is wanted now.
   const wanted = useRef(endWanted);
@@ -147,6 +143,17 @@ function useList({ room, snap, rows, setAtEnd, newSince, endWanted, toComposer }
   }, [endWanted]);
 
   useEffect(() => pageIfNear(), [rows, snap.status, loading, pageIfNear]);
+
+  // A growing draft or a turned phone changes the height of the list: whoever was at the end stays there.
+  const following = useRef(true);
+  following.current = atEnd && !snap.hasAfter;
+  useEffect(() => {
+    const box = scroller.current;
+    if (!box) return;
+    const sizes = new ResizeObserver(() => placed.current && following.current && moves.toEnd());
+    sizes.observe(box);
+    return () => sizes.disconnect();
+  }, []);
 
   const scrollTimer = useRef<ReturnType<typeof setTimeout>>(undefined);
   const onScroll = () => {
@@ -213,6 +220,12 @@ function VirtualList(props: ListProps) {
     to: (px) => virtual.scrollToOffset(px),
     toEnd: () => virtual.scrollToEnd(),
   });
+  // What is paged in below is no news to follow; only what comes while the window is at the end.
+  const wasAtHead = useRef(!snap.hasAfter);
+  const follow = wasAtHead.current && !snap.hasAfter && list.placed.current;
+  useLayoutEffect(() => {
+    wasAtHead.current = !snap.hasAfter;
+  });
   const focusedAt = list.focused === undefined ? -1 : rows.findIndex(({ message }) => message.mid === list.focused);
   const virtual = useVirtualizer({
     count: rows.length,
@@ -221,7 +234,7 @@ function VirtualList(props: ListProps) {
     estimateSize: (index) => guess(rows[index]!),
     // By key, so that what changes anywhere above leaves the row one reads in its place.
     anchorTo: "end",
-    followOnAppend: true,
+    followOnAppend: follow,
     scrollEndThreshold: AT_END_PX,
     overscan: 8,
     paddingStart: 72,

@@ -97,8 +97,9 @@ export function roomName(typed: string): string {
   return typed
     .normalize("NFKD")
     .toLowerCase()
-    .replace(/[\s.]+/g, "-")
-    .replace(/[^a-z0-9_-]/g, "")
+    .replace(/\p{M}/gu, "")
+    .replace(/[^a-z0-9_-]+/g, "-")
+    .replace(/-{2,}/g, "-")
     .replace(/^[-_]+/, "")
     .slice(0, 64);
 }

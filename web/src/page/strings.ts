@@ -81,7 +81,6 @@ const en = {
   people: {
     title: "Here now",
     open: (n: number) => `${count(n, "person", "people")} here`,
-    hide: "Hide who is here",
     you: "you",
     more: (n: number) => `and ${number.format(n)} more`,
     loading: "Looking who is here…",
@@ -132,7 +131,7 @@ const en = {
     directions: { auto: "As the language", ltr: "Left to right", rtl: "Right to left" },
   },
   menu: {
-    open: (name: string) => `${name}: name, settings, shortcuts`,
+    open: "name, settings, shortcuts",
     room: "More about this room",
     settings: "Settings",
     shortcuts: "Keyboard shortcuts",

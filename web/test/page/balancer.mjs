@@ -52,16 +52,20 @@ function serve(path, answer) {
   answer.end(readFileSync(file));
 }
 
-function pass(asked, answer, [node, ...others]) {
-  if (!node) return answer.writeHead(502).end();
-  const onward = request({ host: node.hostname, port: node.port, path: asked.url, method: asked.method, headers: asked.headers }, (said) => {
-    answer.writeHead(said.statusCode, said.headers);
-    said.on("error", () => answer.destroy()).pipe(answer);
-  });
-  // Another node is asked only where this one could not be reached: a body that was sent is not sent twice.
-  onward.on("error", (error) => (error.code === "ECONNREFUSED" && !answer.headersSent && asked.method === "GET" ? pass(asked, answer, others) : answer.destroy()));
-  answer.on("close", () => onward.destroy());
-  asked.pipe(onward);
+async function pass(asked, answer, order) {
+  const body = Buffer.concat(await asked.toArray().catch(() => []));
+  const ask = ([node, ...others]) => {
+    if (!node) return answer.writeHead(502).end();
+    const onward = request({ host: node.hostname, port: node.port, path: asked.url, method: asked.method, headers: asked.headers }, (said) => {
+      answer.writeHead(said.statusCode, said.headers);
+      said.on("error", () => answer.destroy()).pipe(answer);
+    });
+    // Another node is asked only where this one could not be reached at all.
+    onward.on("error", (error) => (error.code === "ECONNREFUSED" ? ask(others) : answer.destroy()));
+    answer.on("close", () => onward.destroy());
+    onward.end(body);
+  };
+  ask(order);
 }
 
 function upgrade(asked, socket, head, [node, ...others]) {

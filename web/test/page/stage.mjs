@@ -140,6 +140,38 @@ class Seat {
     return this.page.locator("article.message .text").allInnerTexts();
   }
 
+  /** The whole log as the page shows it, by number, read by scrolling through what is loaded. */
+  log() {
+    return this.page.evaluate(async () => {
+      const box = document.querySelector(".scroller");
+      const painted = () => new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
+      const found = new Map();
+      const waiting = [];
+      const look = () => {
+        for (const row of box.querySelectorAll("article")) {
+          const text = row.querySelector(".text").innerText;
+          if (row.dataset.seq) found.set(Number(row.dataset.seq), text);
+          else if (!waiting.includes(text)) waiting.push(text);
+        }
+      };
+      let last = Infinity;
+      for (let still = 0; still < 5; still = box.scrollTop === last ? still + 1 : 0) {
+        last = box.scrollTop;
+        look();
+        box.scrollTop -= box.clientHeight / 2;
+        await painted();
+      }
+      for (last = -1; box.scrollTop !== last; ) {
+        last = box.scrollTop;
+        look();
+        box.scrollTop += box.clientHeight / 2;
+        await painted();
+      }
+      look();
+      return { sent: [...found].sort(([a], [b]) => a - b).map(([, text]) => text), waiting };
+    });
+  }
+
   /** Whatever axe objects to, as one line each. */
   async axe() {
     const session = await this.context.newCDPSession(this.page);
