@@ -1,5 +1,6 @@
 // The open room's messages: pages on demand at both ends, and keeps the row one reads where it is.
 import { defaultRangeExtractor, useVirtualizer } from "@tanstack/react-virtual";
+import type { VirtualItem, Virtualizer } from "@tanstack/react-virtual";
 import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
 import type { KeyboardEvent, ReactNode } from "react";
 
@@ -38,7 +39,7 @@ export function Timeline(props: Props) {
   const { room, snap, me } = props;
   const [atEnd, setAtEnd] = useState(() => !places.get()[room.name]);
   const newSince = useReading(room, snap, atEnd, me);
-  const rows = useMemo(() => toRows(snap.messages, newSince, me), [snap.messages, newSince, me]);
+  const rows = useMemo(() => toRows(snap, newSince, me), [snap.messages, snap.hasBefore, newSince, me]);
   const List = plain ? PlainList : VirtualList;
   return <List {...props} rows={rows} atEnd={atEnd} setAtEnd={setAtEnd} newSince={newSince} />;
 }
@@ -146,7 +147,13 @@ function useList({ room, snap, rows, atEnd, setAtEnd, newSince, endWanted, toCom
 
   // A growing draft or a turned phone changes the height of the list: whoever was at the end stays there.
   const following = useRef(true);
+  // Before this render's value is taken: what is paged in below is no news. Rows also come before an unsent one,
+  // which the virtual list does not count as appended.
+  const before = following.current;
   following.current = atEnd && !snap.hasAfter;
+  useLayoutEffect(() => {
+    if (placed.current && before && following.current) moves.toEnd();
+  }, [rows]);
   useEffect(() => {
     const box = scroller.current;
     if (!box) return;
@@ -226,6 +233,10 @@ function VirtualList(props: ListProps) {
   useLayoutEffect(() => {
     wasAtHead.current = !snap.hasAfter;
   });
+  // A movement the browser has made and not yet told of would be undone by the anchoring of a page that comes now.
+  const known = useRef<Virtualizer<HTMLDivElement, Element>>(undefined);
+  const box = list.scroller.current;
+  if (box && known.current && list.placed.current && Math.abs((known.current.scrollOffset ?? 0) - box.scrollTop) > 1) known.current.scrollOffset = box.scrollTop;
   const focusedAt = list.focused === undefined ? -1 : rows.findIndex(({ message }) => message.mid === list.focused);
   const virtual = useVirtualizer({
     count: rows.length,
@@ -246,6 +257,9 @@ function VirtualList(props: ListProps) {
       return [...shown, focusedAt].sort((a, b) => a - b);
     },
   });
+
+  known.current = virtual;
+  virtual.shouldAdjustScrollPositionOnItemSizeChange = keepsPlace;
 
   return (
     <Frame {...props} list={list}>
@@ -345,6 +359,16 @@ function Frame({ room, snap, me, atEnd, toEnd, list, children }: ListProps & { l
 
 function Beginning({ room }: { room: string }) {
   return <p className="beginning" role="presentation"><strong>{t.timeline.beginning(room)}</strong></p>;
+}
+
+/**
+ * Whether a row that turns out higher or lower than thought is made up for. Whoever reads upwards looks at what
+ * comes last: all that is measured on the way is above it. Else it is only what begins above the upper edge.
+ */
+function keepsPlace(item: VirtualItem, _by: number, list: Virtualizer<HTMLDivElement, Element>): boolean {
+  const top = list.scrollOffset ?? 0;
+  if (list.scrollDirection === "backward") return item.start < top + (list.scrollRect?.height ?? 0);
+  return item.end <= top || (item.start < top && !list.itemSizeCache.has(item.key));
 }
 
 // === Measures

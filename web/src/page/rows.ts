@@ -24,13 +24,14 @@ export function timeOf(message: Message): number {
 }
 
 /** `newSince`: the last number read when the room was opened; absent where there is nothing new. */
-export function toRows(messages: readonly Message[], newSince: number | undefined, me: string | undefined): Row[] {
+export function toRows({ messages, hasBefore }: { messages: readonly Message[]; hasBefore: boolean }, newSince: number | undefined, me: string | undefined): Row[] {
   let before: Message | undefined;
   let beforeTs = 0;
   let marked = newSince === undefined;
   return messages.map((message) => {
     const ts = timeOf(message);
-    const day = before && dayOf(ts) === dayOf(beforeTs) ? undefined : ts;
+    // Whether a day begins with the first of a window is not known while there is more before it.
+    const day = (before ? dayOf(ts) === dayOf(beforeTs) : hasBefore) ? undefined : ts;
     const isNew = !marked && message.seq !== undefined && message.seq > newSince! && message.user.id !== me;
     if (isNew) marked = true;
     const goesOn = before && day === undefined && !isNew && sameAuthor(before, message) && ts - beforeTs < GROUP_MS;

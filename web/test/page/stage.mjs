@@ -49,7 +49,7 @@ class Stage {
   }
 
   /** A page for somebody new, on a node; entered under the name unless `name` is null. */
-  async seat(name, { at = 0, room, context: options = {}, settings } = {}) {
+  async seat(name, { at = 0, room, context: options = {}, settings, fail = false } = {}) {
     const balancer = await startBalancer(this.nodes, at);
     this.owned.push(balancer);
     const context = await this.browser.newContext({ viewport: { width: 1280, height: 800 }, reducedMotion: "reduce", locale: "en-GB", ...options });
@@ -58,6 +58,7 @@ class Stage {
     const seat = new Seat(page, context, balancer, this.complaints, name ?? "nobody");
     await seat.listen();
     if (settings) await page.addInitScript((value) => localStorage.getItem("hubbub.settings") ?? localStorage.setItem("hubbub.settings", JSON.stringify(value)), { theme: "system", contrast: false, stillness: false, plain: false, enterSends: true, direction: "auto", ...settings });
+    if (fail) await refuse(page);
     await page.goto(`${balancer.url}/${room ? `#${room}` : ""}`);
     if (name !== null) await seat.enter(name);
     return seat;
@@ -91,6 +92,18 @@ class Stage {
     const session = Math.random().toString(36).slice(2, 10);
     return { client, says: (text) => client.get("message:send", { room, text, mid: `say-${session}-${String(++made).padStart(8, "0")}` }) };
   }
+}
+
+/** Answers in the server's place to messages that ask for it: as if they were too large. */
+async function refuse(page) {
+  await page.routeWebSocket(/socket\.io/, (socket) => {
+    const server = socket.connectToServer();
+    socket.onMessage((message) => {
+      const id = typeof message === "string" && message.includes("refuse me") && /^42\/chat,(\d+)\["message:send"/.exec(message)?.[1];
+      if (!id) return server.send(message);
+      socket.send(`43/chat,${id}[{"ok":false,"error":{"code":"too_large","message":"a text is larger than allowed","retryable":false,"outcome":"none"}}]`);
+    });
+  });
 }
 
 class Seat {
