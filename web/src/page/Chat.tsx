@@ -1,6 +1,7 @@
 // The whole page of somebody who is in: rooms, the open room, people, and what opens over them.
 import { Menu as Popover } from "@base-ui/react/menu";
 import { useEffect, useRef, useState } from "react";
+import type { RefObject } from "react";
 
 import { useClient, useConnection, useRoom } from "../client/react";
 import type { HubbubError } from "../client/index";
@@ -46,13 +47,14 @@ export function Chat({ current, again }: { current: string | null; again(): void
     if (!narrow) composer.current?.focus();
   }, [current, narrow]);
 
+  const side = useRef<HTMLElement>(null);
   const list = <RoomList rooms={rooms} current={current} add={() => setSheet("add")} chosen={close} />;
-  const own = me && <OwnMenu id={me.id} name={me.name} open={setSheet} />;
+  const own = me && <OwnMenu id={me.id} name={me.name} open={setSheet} within={side} />;
   return (
     <div className="chat">
       <a className="skip" href="#text" onClick={(event) => (event.preventDefault(), composer.current?.focus())}>{t.skip}</a>
       {!narrow && (
-        <nav className="side" aria-label={t.regions.rooms} data-part="rooms">
+        <nav className="side" ref={side} aria-label={t.regions.rooms} data-part="rooms">
           <p className="brand"><span className="mark" aria-hidden="true" />{t.product}</p>
           {list}
           {own}
@@ -65,8 +67,7 @@ export function Chat({ current, again }: { current: string | null; again(): void
       )}
       {narrow && (
         <Modal open={sheet === "rooms"} close={close} title={t.product} kind="drawer-start">
-          <nav aria-label={t.regions.rooms}>{list}</nav>
-          {own}
+          <nav ref={side} aria-label={t.regions.rooms}>{list}{own}</nav>
         </Modal>
       )}
       <AddRoom open={sheet === "add"} close={close} mine={rooms.map(({ name }) => name)} />
@@ -81,7 +82,7 @@ export function Chat({ current, again }: { current: string | null; again(): void
 interface OpenRoomProps {
   name: string;
   narrow: boolean;
-  composer: React.RefObject<ComposerHandle | null>;
+  composer: RefObject<ComposerHandle | null>;
   peopleOpen: boolean;
   again(): void;
   open(sheet: Sheet): void;
@@ -94,10 +95,11 @@ function OpenRoom({ name, narrow, composer, peopleOpen, again, open, close }: Op
   const roomy = useMedia("(min-width: 1020px)");
   const wanted = useKept(showPeople);
   const aside = roomy && wanted;
+  const main = useRef<HTMLElement>(null);
   const people = <PeopleList room={room} snap={snap} me={me?.id} />;
   return (
     <>
-      <main className="main">
+      <main className="main" ref={main}>
         <header className="bar">
           {narrow && <button type="button" className="quiet" aria-label={t.rooms.open} title={t.rooms.open} onClick={() => open("rooms")}><Menu /></button>}
           <h1><span className="hash" aria-hidden="true">#</span><bdi>{name}</bdi></h1>
@@ -108,7 +110,7 @@ function OpenRoom({ name, narrow, composer, peopleOpen, again, open, close }: Op
           </button>
           <Popover.Root>
             <Popover.Trigger className="quiet" aria-label={t.menu.room} title={t.menu.room}><Dots /></Popover.Trigger>
-            <Popover.Portal>
+            <Popover.Portal container={main}>
               <Popover.Positioner className="positioner" align="end" sideOffset={4}>
                 <Popover.Popup className="menu">
                   <Popover.Item onClick={() => leave(name)}><Leave />{t.rooms.leave}</Popover.Item>
@@ -126,7 +128,8 @@ function OpenRoom({ name, narrow, composer, peopleOpen, again, open, close }: Op
   );
 }
 
-function OwnMenu({ id, name, open }: { id: string; name: string; open(sheet: Sheet): void }) {
+/** Its menu opens inside of the landmark it belongs to. */
+function OwnMenu({ id, name, open, within }: { id: string; name: string; open(sheet: Sheet): void; within: RefObject<HTMLElement | null> }) {
   return (
     <Popover.Root>
       <Popover.Trigger className="own">
@@ -135,7 +138,7 @@ function OwnMenu({ id, name, open }: { id: string; name: string; open(sheet: She
         <span className="unseen">: {t.menu.open}</span>
         <Dots />
       </Popover.Trigger>
-      <Popover.Portal>
+      <Popover.Portal container={within}>
         <Popover.Positioner className="positioner" side="top" align="start" sideOffset={6}>
           <Popover.Popup className="menu">
             <Popover.Item onClick={() => open("name")}>{t.name.change}</Popover.Item>

@@ -343,7 +343,8 @@ function Frame({ room, snap, me, atEnd, toEnd, list, children }: ListProps & { l
         data-region="messages"
         onScroll={list.onScroll}
         onKeyDown={list.onKeyDown}
-        onBlur={(event) => event.currentTarget.contains(event.relatedTarget) || list.setFocused(undefined)}
+        // A row that leaves the page loses the focus to nobody: then the next one is on its way.
+        onBlur={(event) => event.relatedTarget && !event.currentTarget.contains(event.relatedTarget) && list.setFocused(undefined)}
         onFocus={(event) => {
           const mid = event.target instanceof Element ? event.target.closest<HTMLElement>("article")?.dataset["mid"] : undefined;
           if (mid !== undefined) list.setFocused(mid);
