@@ -1,18 +1,20 @@
 // The client: one connection, its rooms, and who listens.
 import { Connection, type Opener } from "./connection.js";
 import type { Env } from "./env.js";
-import { memoryOutbox, indexedDbOutbox } from "./outbox-store.js";
 import { LiveRoom } from "./room.js";
-import type { Client, ClientEvents, ClientOptions, OutboxStore, ServerEvents } from "./types.js";
+import type { Client, ClientEvents, ClientOptions, OutboxStore } from "./types.js";
 
 type Heard = (payload: never) => void;
+
+const nothing = async (): Promise<void> => {};
+const memoryOutbox: OutboxStore = { put: nothing, delete: nothing, adopt: async () => [], close: nothing };
 
 /** As `createClient`, over any socket and any clock. */
 export function openClient(url: string, options: ClientOptions, open: Opener, env: Env): Client {
   const origin = url.replace(/\/+$/, "");
   const rooms = new Map<string, LiveRoom>();
   const listeners = new Map<string, Set<Heard>>();
-  const store = options.outbox === "memory" ? memoryOutbox() : (options.outbox ?? keptOutbox(origin));
+  const store = options.outbox ?? memoryOutbox;
   const sizes = { page: options.pageSize ?? 50, keep: Math.max(options.keep ?? 2_000, 200) };
 
   const tell = <E extends keyof ClientEvents>(event: E, payload: ClientEvents[E]): void => {
@@ -30,7 +32,7 @@ export function openClient(url: string, options: ClientOptions, open: Opener, en
     },
     lost: () => rooms.forEach((one) => one.lost()),
     heard(event, payload) {
-      route(rooms, event, payload);
+      if ("room" in payload) rooms.get(payload.room)?.heard(event, payload);
       tell(event, payload as ClientEvents[typeof event]);
     },
     failed: (failure) => tell("error", failure),
@@ -49,8 +51,8 @@ export function openClient(url: string, options: ClientOptions, open: Opener, en
     retryNow: connection.retryNow,
     rename: (name) => connection.rename(name),
     async rooms(cursor, limit) {
-      const page = await connection.ask("room:list", { ...(cursor && { cursor }), ...(limit && { limit }) });
-      return { rooms: page.rooms, ...(page.cursor && { cursor: page.cursor }) };
+      const page = await connection.ask("room:list", { cursor, limit });
+      return { rooms: page.rooms, cursor: page.cursor ?? undefined };
     },
     room,
     close() {
@@ -58,31 +60,4 @@ export function openClient(url: string, options: ClientOptions, open: Opener, en
       store.close();
     },
   };
-}
-
-function route<E extends keyof ServerEvents>(rooms: Map<string, LiveRoom>, event: E, payload: ServerEvents[E]): void {
-  const room = "room" in payload ? rooms.get(payload.room) : undefined;
-  if (!room) return;
-  const told = { event, payload } as { [K in keyof ServerEvents]: { event: K; payload: ServerEvents[K] } }[keyof ServerEvents];
-  switch (told.event) {
-    case "message:new":
-      return room.entry(told.payload);
-    case "room:head":
-      return room.beacon(told.payload);
-    case "room:reset":
-      return room.reset(told.payload);
-    case "presence:changed":
-      return room.people(told.payload);
-    case "typing":
-      return room.types(told.payload);
-    default:
-  }
-}
-
-function keptOutbox(origin: string): OutboxStore {
-  try {
-    return globalThis.indexedDB ? indexedDbOutbox(`hubbub:outbox${origin && `:${origin}`}`) : memoryOutbox();
-  } catch {
-    return memoryOutbox();
-  }
 }

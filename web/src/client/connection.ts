@@ -16,6 +16,7 @@ export interface SocketLike {
   connect(): unknown;
   disconnect(): unknown;
   on(event: string, heard: (payload: never) => void): unknown;
+  onAny(heard: (event: string, payload: unknown) => void): unknown;
   emit(event: string, payload: unknown): unknown;
   timeout(ms: number): { emit(event: string, payload: unknown, answered: Answered): unknown };
 }
@@ -30,9 +31,6 @@ export interface Listener {
   failed(failure: Failure): void;
 }
 
-const HEARD: readonly (keyof ServerEvents)[] = [
-  "session:ready", "message:new", "presence:changed", "typing", "room:reset", "room:head", "system:notice", "error:notice",
-];
 /** An answer later than this is called slow. */
 const SLOW_MS = 4_000;
 /** Refusals at the door after which the same attempt cannot succeed. */
@@ -45,14 +43,12 @@ export class Connection extends Subject<ClientSnapshot> {
   readonly #ackTimeoutMs: number;
   #state: State = "connecting";
   #why: Why | undefined;
-  #retry: { inMs: number; at: number } | undefined;
-  #who: Pick<ClientSnapshot, "me" | "limits"> & { node?: string } = {};
+  #retry: { retryInMs: number; retryAt: number } | undefined;
+  #who: Pick<ClientSnapshot, "me" | "limits" | "node"> = {};
   #name: string | undefined;
   #session: string | undefined;
   #replaced = false;
-  #slow = false;
-  /** Who is in trouble with the server's store; see `trouble`. */
-  #troubled = new Set<object>();
+  #degraded: "slow" | "server" | undefined;
   #notice: { code: Why; reconnect: boolean; until: number } | undefined;
   #tries = 0;
   #stopWaiting = (): void => {};
@@ -66,7 +62,7 @@ export class Connection extends Subject<ClientSnapshot> {
   ) {
     super();
     this.#ackTimeoutMs = options.ackTimeoutMs ?? 10_000;
-    this.#storage = options.storage === undefined ? browserStorage() : options.storage;
+    this.#storage = options.storage === undefined ? this.#stored(() => globalThis.localStorage) : options.storage;
     this.#key = url ? `hubbub:session:${url}` : "hubbub:session";
     this.#name = options.name;
     this.#session = options.session ?? this.#stored(() => this.#storage?.getItem(this.#key)) ?? undefined;
@@ -75,11 +71,10 @@ export class Connection extends Subject<ClientSnapshot> {
       ...options.socket,
       autoConnect: false,
       reconnection: false,
-      auth: (give: (auth: object) => void) => give({ ...(this.#name && { name: this.#name }), ...(this.#session && { session: this.#session }) }),
+      auth: (give: (auth: object) => void) => give({ name: this.#name, session: this.#session }),
     });
     this.#socket = socket;
-    for (const event of HEARD) socket.on(event, (payload: ServerEvents[typeof event]) => this.#heard(event, payload));
-    socket.on("connect", () => this.#greet());
+    socket.onAny((event, payload) => this.#heard(event as keyof ServerEvents, payload as ServerEvents[keyof ServerEvents]));
     socket.on("connect_error", (error: Error) => this.#refused(error.message));
     socket.on("disconnect", (reason: string) => this.#disconnected(reason));
     globalThis.addEventListener?.("online", this.retryNow);
@@ -95,49 +90,39 @@ export class Connection extends Subject<ClientSnapshot> {
   }
 
   protected build(): ClientSnapshot {
-    const degraded = this.ready && (this.#slow ? "slow" : this.#troubled.size > 0 ? "server" : undefined);
-    const { node, ...who } = this.#who;
-    const why = degraded || this.#why;
-    return {
-      state: degraded ? "degraded" : this.#state,
-      ...(why && { why }),
-      ...(this.#retry && { retryInMs: this.#retry.inMs, retryAt: this.#retry.at }),
-      ...who,
-      ...(node && this.ready && { node }),
-    };
+    const degraded = this.#degraded;
+    return { state: degraded ? "degraded" : this.#state, why: degraded ?? this.#why, ...this.#retry, ...this.#who };
   }
 
   /** Asks once; every answer but a yes is thrown. */
   ask<E extends keyof Requests>(event: E, payload: Requests[E][0]): Promise<Requests[E][1]> {
-    if (!this.ready) return Promise.reject(ours(this.#state === "closed" ? "closed" : "offline"));
+    if (!this.ready) return Promise.reject(ours(this.#gone(), "none"));
     return new Promise((settle, fail) => {
-      const onTime = this.env.after(SLOW_MS, () => this.#isSlow(true));
+      const onTime = this.env.after(SLOW_MS, () => this.#degrade("slow"));
       this.#socket.timeout(this.#ackTimeoutMs).emit(event, payload, (late, ack) => {
         onTime();
         if (late) {
-          fail(ours(this.#state === "closed" ? "closed" : this.ready ? "timeout" : "disconnected"));
+          fail(ours(this.ready ? "timeout" : this.#gone()));
           // Whether anything still answers is otherwise not known before the next request.
-          if (this.#slow) this.ask("system:ping", {}).catch(() => {});
+          if (this.#degraded) this.ask("system:ping", {}).catch(() => {});
           return;
         }
-        this.#isSlow(false);
+        // What does not need the store says nothing about it.
+        const stillDown = this.#degraded === "server" && (!ack.ok || event === "system:ping");
+        this.#degrade(stillDown || (!ack.ok && ack.error.code === "unavailable") ? "server" : undefined);
         if (ack.ok) settle(ack as unknown as Requests[E][1]);
         else fail(new HubbubError(refusal(ack.error)));
       });
     });
   }
 
+  #gone(): "closed" | "disconnected" {
+    return this.#state === "closed" ? "closed" : "disconnected";
+  }
+
   /** Says something whose loss does no harm. */
   tell<E extends keyof Requests>(event: E, payload: Requests[E][0]): void {
     if (this.ready) this.#socket.emit(event, payload);
-  }
-
-  /** Whether someone waits for the server's store; the connection is degraded while anyone does. */
-  trouble(who: object, is: boolean): void {
-    if (this.#troubled.has(who) === is) return;
-    if (is) this.#troubled.add(who);
-    else this.#troubled.delete(who);
-    this.changed();
   }
 
   async rename(name: string): Promise<void> {
@@ -164,12 +149,6 @@ export class Connection extends Subject<ClientSnapshot> {
     this.#retry = undefined;
     this.changed();
     this.#socket.connect();
-  }
-
-  /** The way is open; the server now says who one is, or it is no server of ours. */
-  #greet(): void {
-    this.#stopWaiting();
-    this.#stopWaiting = this.env.after(this.#ackTimeoutMs, () => this.#disconnected("silent"));
   }
 
   #heard<E extends keyof ServerEvents>(event: E, payload: ServerEvents[E]): void {
@@ -206,14 +185,8 @@ export class Connection extends Subject<ClientSnapshot> {
     this.#notice = undefined;
     const wasReady = this.ready;
     if (notice && !notice.reconnect) return this.close(notice.code);
-    if (reason === "silent") {
-      // Its own disconnect event finds a wait begun already.
-      this.#wait("lost");
-      this.#socket.disconnect();
-    } else if (reason !== "io client disconnect") {
-      const earliest = notice ? Math.max(0, notice.until - this.env.now()) : undefined;
-      this.#wait(notice?.code ?? (reason === "io server disconnect" ? "server_closed" : "lost"), earliest);
-    } else if (!this.#retry) this.#wait("lost");
+    const earliest = notice && Math.max(0, notice.until - this.env.now());
+    this.#wait(notice?.code ?? (reason === "io server disconnect" ? "server_closed" : "lost"), earliest);
     if (wasReady) this.listener.lost();
   }
 
@@ -228,7 +201,7 @@ export class Connection extends Subject<ClientSnapshot> {
       return this.#wait("unauthorized", 0);
     }
     if (!FINAL.includes(message)) return this.#wait(message);
-    this.listener.failed({ code: message, message: "refused at the door", retryable: false, outcome: "none" });
+    this.listener.failed({ code: message, message, retryable: false, outcome: "none" });
     this.close(message);
   }
 
@@ -236,29 +209,29 @@ export class Connection extends Subject<ClientSnapshot> {
   #wait(why: Why, earliest?: number): void {
     this.#stopWaiting();
     const { reconnectionDelay = 1_000, reconnectionDelayMax = 5_000 } = this.options.socket ?? {};
-    const inMs = Math.round(
+    const retryInMs = Math.round(
       earliest === undefined
         ? backoff(this.env, this.#tries++, reconnectionDelay, reconnectionDelayMax)
         : earliest + between(this.env, 0, Math.min(500, reconnectionDelay)),
     );
-    this.#retry = { inMs, at: this.env.now() + inMs };
+    this.#retry = { retryInMs, retryAt: this.env.now() + retryInMs };
     this.#to("reconnecting", globalThis.navigator?.onLine === false ? "offline" : why);
-    this.#stopWaiting = this.env.after(inMs, () => this.#connect());
+    this.#stopWaiting = this.env.after(retryInMs, () => this.#connect());
   }
 
   #to(state: State, why?: Why): void {
     if (state !== "reconnecting") this.#retry = undefined;
     if (state === "closed") this.#stopWaiting();
+    if (state !== "ready") this.#who = { ...this.#who, node: undefined };
     this.#state = state;
     this.#why = why;
-    this.#slow = false;
-    this.#troubled.clear();
+    this.#degraded = undefined;
     this.changed();
   }
 
-  #isSlow(slow: boolean): void {
-    if (this.#slow === slow || !this.ready) return;
-    this.#slow = slow;
+  #degrade(why: "slow" | "server" | undefined): void {
+    if (this.#degraded === why || !this.ready) return;
+    this.#degraded = why;
     this.changed();
   }
 
@@ -269,13 +242,5 @@ export class Connection extends Subject<ClientSnapshot> {
     } catch {
       return undefined;
     }
-  }
-}
-
-function browserStorage(): ClientOptions["storage"] {
-  try {
-    return globalThis.localStorage ?? null;
-  } catch {
-    return null;
   }
 }

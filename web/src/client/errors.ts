@@ -3,51 +3,29 @@ import type { ErrorNotice, Failure } from "./types.js";
 
 /** Why a request came to nothing. */
 export class HubbubError extends Error implements Failure {
-  override readonly name = "HubbubError";
-  readonly code: Failure["code"];
-  readonly retryable: boolean;
-  readonly retryAfterMs?: number;
-  readonly field?: string;
-  readonly outcome?: "none" | "unknown";
+  declare readonly code: Failure["code"];
+  declare readonly retryable: boolean;
+  declare readonly retryAfterMs?: number;
+  declare readonly field?: string;
+  declare readonly outcome?: "none" | "unknown";
 
   constructor(failure: Failure) {
     super(failure.message);
-    this.code = failure.code;
-    this.retryable = failure.retryable;
-    Object.assign(this, failure);
+    Object.assign(this, failure, { name: "HubbubError" });
   }
 }
 
-/** Our own codes and what they say. */
-const OURS = {
-  timeout: ["no answer in time", true, "unknown"],
-  disconnected: ["there is no connection", true, "unknown"],
-  offline: ["there is no connection", true, "none"],
-  closed: ["this client is closed", false, "none"],
-  session_replaced: ["written as a guest the server no longer knows", false, "unknown"],
-} as const;
-
-export function ours(what: keyof typeof OURS): HubbubError {
-  const [message, retryable, outcome] = OURS[what];
-  return new HubbubError({ code: what === "offline" ? "disconnected" : what, message, retryable, outcome });
+/** One of our own: a connection that is missing or lost, an answer that is. */
+export function ours(code: "timeout" | "disconnected" | "closed" | "session_replaced", outcome: "none" | "unknown" = "unknown"): HubbubError {
+  return new HubbubError({ code, message: code, retryable: code !== "closed" && code !== "session_replaced", outcome });
 }
 
 /** A refusal off the wire. */
-export function refusal(error: ErrorNotice): Failure {
-  const { code, message, retryable, retry_after_ms, field, outcome } = error;
-  return {
-    code,
-    message,
-    retryable,
-    ...(retry_after_ms != null && { retryAfterMs: retry_after_ms }),
-    ...(field != null && { field }),
-    ...(outcome != null && { outcome }),
-  };
+export function refusal({ retry_after_ms, ...error }: ErrorNotice): Failure {
+  return (retry_after_ms == null ? error : { ...error, retryAfterMs: retry_after_ms }) as Failure;
 }
 
 /** An error as plain data. */
 export function plain(error: unknown): Failure {
-  if (!(error instanceof HubbubError)) return { code: "internal", message: String(error), retryable: false };
-  const { name: _, stack: __, ...failure } = { ...error, message: error.message };
-  return failure;
+  return { ...(error as HubbubError), message: (error as Error).message };
 }

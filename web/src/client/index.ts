@@ -7,7 +7,6 @@ import { realEnv } from "./env.js";
 import type { Client, ClientOptions } from "./types.js";
 
 export { HubbubError } from "./errors.js";
-export { indexedDbOutbox, memoryOutbox } from "./outbox-store.js";
 export type * from "./types.js";
 
 /** Connects at once; `url` is the server's origin, and the page's own where it is left out. */

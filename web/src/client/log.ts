@@ -38,13 +38,8 @@ export class Log {
     return this.head > this.upto;
   }
 
-  get held(): number {
-    return this.#held.size;
-  }
-
   cursor(): Cursor {
-    const mid = this.#known.get(this.upto);
-    return { epoch: this.epoch, seq: this.upto, ...(mid && { mid }) };
+    return { epoch: this.epoch, seq: this.upto, mid: this.#known.get(this.upto) };
   }
 
   /** The reading rule of a live entry. */
@@ -53,19 +48,15 @@ export class Log {
     if (this.epoch === null && seq === 1 && this.upto === 0) this.epoch = epoch;
     if (this.epoch !== null && epoch !== this.epoch) return "reset";
     if (seq <= this.upto) return this.#had(seq, mid) ? "known" : "reset";
+    this.hold(entry);
+    if (seq === this.upto + 1) this.#release();
     this.head = Math.max(this.head, seq);
-    if (seq !== this.upto + 1) {
-      // What does not fit is fetched with the rest.
-      if (this.#held.size < HELD_AT_MOST) this.#held.set(seq, entry);
-      return "held";
-    }
-    this.#show(this.#pass([entry]));
-    this.#release();
-    return "applied";
+    return this.upto < seq ? "held" : "applied";
   }
 
   /** Keeps an entry for when a join or a page under way has been answered. */
   hold(entry: MessageNew): void {
+    // What does not fit is fetched with the rest.
     if (this.#held.size < HELD_AT_MOST) this.#held.set(entry.seq, entry);
   }
 
@@ -212,6 +203,6 @@ export class Log {
   }
 }
 
-export function shown({ mid, seq, ts, user, text }: MessageNew): Message {
-  return { mid, seq, ts, user, text, state: "sent" };
+export function shown({ room: _, epoch: __, ...entry }: MessageNew): Message {
+  return { ...entry, state: "sent" };
 }

@@ -1,10 +1,6 @@
-// Where unsent messages survive: IndexedDB, each under a tab that owns it, or nowhere but in memory.
+// @hubbub/client/outbox: unsent messages survive a reload, in IndexedDB, each under a tab that owns it.
+import { newMid } from "./mid.js";
 import type { OutboxEntry, OutboxStore } from "./types.js";
-
-export function memoryOutbox(): OutboxStore {
-  const done = Promise.resolve();
-  return { put: () => done, delete: () => done, adopt: () => Promise.resolve([]), close: () => {} };
-}
 
 interface Kept extends OutboxEntry {
   owner: string;
@@ -17,8 +13,8 @@ const STORE = "outbox";
  * as it lives. Whoever gets the lock of another owner knows that it is gone, and inherits.
  */
 export function indexedDbOutbox(
-  name: string,
-  owner: string = crypto.randomUUID(),
+  name = "hubbub:outbox",
+  owner: string = newMid(Date.now()),
   locks: LockManager | undefined = globalThis.navigator?.locks,
 ): OutboxStore {
   let release = (): void => {};

@@ -1,6 +1,6 @@
 // What one said in a room and the server has not yet confirmed: in order, one on its way at a time.
 import { backoff, type Env } from "./env.js";
-import { HubbubError, ours, plain } from "./errors.js";
+import { type HubbubError, ours, plain } from "./errors.js";
 import { newMid } from "./mid.js";
 import type { Failure, Message, MessageSendAck, OutboxEntry, OutboxStore, User } from "./types.js";
 
@@ -14,7 +14,6 @@ export interface Way {
   find(entry: OutboxEntry): Promise<boolean>;
   /** The server does not know that one is in the room. */
   rejoin(): void;
-  trouble(is: boolean): void;
   changed(): void;
 }
 
@@ -44,12 +43,12 @@ export class Outbox {
   rows(): readonly Message[] {
     return (this.#rows ??= this.#entries.map(({ mid, text, state, error, by }) => {
       const user = this.way.me() ?? { id: by ?? "" };
-      return { mid, user, text, state, ...(error && { error }) };
+      return { mid, user, text, state, error };
     }));
   }
 
   add(text: string): string {
-    const entry: OutboxEntry = { mid: newMid(this.env), room: this.room, text, at: this.env.now(), state: "sending" };
+    const entry: OutboxEntry = { mid: newMid(this.env.now()), room: this.room, text, at: this.env.now(), state: "sending" };
     this.#entries.push(entry);
     void this.#keep(entry);
     this.#pump();
@@ -77,7 +76,7 @@ export class Outbox {
     const again: OutboxEntry = { ...entry, state: "sending", at: this.env.now() };
     delete again.error;
     if (SPENT.includes(entry.error?.code ?? "")) {
-      again.mid = newMid(this.env);
+      again.mid = newMid(this.env.now());
       delete again.by;
     }
     this.#entries.push(again);
@@ -98,7 +97,6 @@ export class Outbox {
     if (!entry) return;
     this.#drop(entry);
     if (this.#flight === entry) this.#landed();
-    else if (!this.busy) this.way.trouble(false);
   }
 
   /** The room is live: go on at once. */
@@ -144,14 +142,13 @@ export class Outbox {
       this.way.acked(entry, ack);
       this.settle(entry.mid);
     } catch (error) {
-      if (!gone()) await this.#stumble(entry, error instanceof HubbubError ? error : ours("disconnected"), gone);
+      if (!gone()) await this.#stumble(entry, error as HubbubError, gone);
     }
   }
 
   async #stumble(entry: OutboxEntry, error: HubbubError, gone: () => boolean): Promise<void> {
     const { code } = error;
     if (code === "disconnected" || code === "closed") return this.shut();
-    this.way.trouble(code === "unavailable");
     if (code === "not_member") {
       this.#wait(error);
       return this.way.rejoin();
@@ -183,11 +180,9 @@ export class Outbox {
   }
 
   #wait(error: unknown): void {
-    const told = error instanceof HubbubError ? error.retryAfterMs : undefined;
-    const ms = Math.max(told ?? 0, told === undefined ? backoff(this.env, this.#tries) : 0);
-    this.#tries++;
+    const told = (error as HubbubError).retryAfterMs;
     this.#flight = undefined;
-    this.#stopWaiting = this.env.after(ms, () => {
+    this.#stopWaiting = this.env.after(told ?? backoff(this.env, this.#tries++), () => {
       this.#stopWaiting = undefined;
       this.#pump();
     });
@@ -196,7 +191,6 @@ export class Outbox {
   #landed(): void {
     this.#flight = undefined;
     this.#tries = 0;
-    this.way.trouble(false);
     this.#pump();
   }
 

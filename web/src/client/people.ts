@@ -9,8 +9,7 @@ const MOST_PAGES = 10;
 export class People {
   list: readonly User[] | undefined;
   wanted = false;
-  #loading = 0;
-  /** What was told while a list was being read may be older or newer than the list: it wins. */
+  /** What was told while a list was being read; it wins over the list. */
   #told: PresenceChanged[] = [];
 
   constructor(
@@ -21,20 +20,21 @@ export class People {
 
   async load(): Promise<void> {
     if (!this.wanted) return;
-    const mine = ++this.#loading;
-    this.#told = [];
+    const told: PresenceChanged[] = (this.#told = []);
     const all: User[] = [];
     try {
       let cursor: string | null | undefined;
       for (let page = 0; page < MOST_PAGES; page++) {
-        const answer = await this.connection.ask("room:members", { room: this.room, limit: PAGE, ...(cursor && { cursor }) });
-        if (mine !== this.#loading) return;
+        const answer = await this.connection.ask("room:members", { room: this.room, limit: PAGE, cursor });
+        // A later load has begun.
+        if (told !== this.#told) return;
         all.push(...answer.members);
         cursor = answer.cursor;
         if (!cursor) break;
       }
       this.list = sorted(all);
-      this.#told.forEach((told) => this.#apply(told));
+      told.forEach((change) => this.#apply(change));
+      told.length = 0;
       this.changed();
     } catch {
       // The next join loads it again; until then the last list is the best one there is.
@@ -43,7 +43,6 @@ export class People {
 
   told(change: PresenceChanged): void {
     this.#told.push(change);
-    if (this.#told.length > 100) this.#told.shift();
     this.#apply(change);
   }
 

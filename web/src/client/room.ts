@@ -1,12 +1,12 @@
 // A room as a live object: joins, reads on, repairs what is missing, and sends. One request at a time.
 import type { Connection } from "./connection.js";
 import { backoff, between, type Env } from "./env.js";
-import { HubbubError, ours, plain } from "./errors.js";
+import { type HubbubError, plain } from "./errors.js";
 import { Log, shown, type ResetReason, type Verdict } from "./log.js";
 import { Outbox } from "./outbox.js";
 import { People } from "./people.js";
 import { Subject } from "./subject.js";
-import type { Message, MessageNew, MessageSendAck, OutboxEntry, OutboxStore, PresenceChanged, Requests, Room, RoomHead, RoomReset, RoomSnapshot, RoomStatus, Typing } from "./types.js";
+import type { Message, MessageNew, MessageSendAck, OutboxEntry, OutboxStore, PresenceChanged, Requests, Room, RoomHead, RoomReset, RoomSnapshot, RoomStatus, ServerEvents, Typing } from "./types.js";
 
 type History = Requests["message:history"];
 
@@ -63,7 +63,6 @@ export class LiveRoom extends Subject<RoomSnapshot> implements Room {
       acked: (entry, ack) => this.#confirmed(entry, ack),
       find: (entry) => this.#find(entry),
       rejoin: () => this.#again(),
-      trouble: (is) => connection.trouble(this.#outbox, is),
       changed: () => this.#moved(),
     });
   }
@@ -85,14 +84,14 @@ export class LiveRoom extends Subject<RoomSnapshot> implements Room {
       read: this.#read,
       unread: this.#unread,
       count: this.#count,
-      ...(this.#people.list && { people: this.#people.list }),
-      typing: kept(last?.typing, typing),
+      people: this.#people.list,
+      typing,
       typingMore: this.#typing?.more ?? 0,
       hasBefore: log.hasBefore,
       hasAfter: log.hasAfter,
-      ...(log.truncated && { truncated: true }),
-      ...(log.resetReason && { resetReason: log.resetReason }),
-      ...(this.#error && { error: this.#error }),
+      truncated: log.truncated,
+      resetReason: log.resetReason,
+      error: this.#error,
     };
   }
 
@@ -201,33 +200,30 @@ export class LiveRoom extends Subject<RoomSnapshot> implements Room {
     this.changed();
   }
 
-  entry(entry: MessageNew): void {
-    if (!this.#wanted) return;
-    // One's own stays in sight also while it is held.
-    if (this.#outbox.discard(entry.mid) !== undefined) this.#acked.push(shown(entry));
-    // Between asking to join and the answer nothing can be judged.
-    if (!this.#joined || this.#anew) this.#log.hold(entry);
-    else this.#judged(this.#log.take(entry));
+  /** An event of this room. */
+  heard(event: keyof ServerEvents, payload: unknown): void {
+    const settled = this.#joined && !this.#anew;
+    if (event === "message:new") this.#entry(payload as MessageNew, settled);
+    if (event === "room:head" && settled) {
+      const { epoch, seq, mid } = payload as RoomHead;
+      this.#judged(this.#log.sees(epoch, seq, mid));
+    }
+    if (event === "room:reset" && this.#joined) this.#readAnew((payload as RoomReset).reason);
+    if (event === "presence:changed") {
+      this.#count = (payload as PresenceChanged).count;
+      this.#people.told(payload as PresenceChanged);
+    }
+    if (event === "typing") this.#typing = payload as Typing;
     this.#moved();
   }
 
-  beacon({ epoch, seq, mid }: RoomHead): void {
-    if (this.#joined && !this.#anew) this.#judged(this.#log.sees(epoch, seq, mid));
-  }
-
-  reset({ reason }: RoomReset): void {
-    if (this.#joined) this.#readAnew(reason);
-  }
-
-  people(change: PresenceChanged): void {
-    this.#count = change.count;
-    this.#people.told(change);
-    this.changed();
-  }
-
-  types(typing: Typing): void {
-    this.#typing = typing;
-    this.changed();
+  /** Between asking for a page and the answer nothing can be judged. */
+  #entry(entry: MessageNew, settled: boolean): void {
+    if (!this.#wanted) return;
+    // One's own stays in sight also while it is held.
+    if (this.#outbox.discard(entry.mid) !== undefined) this.#acked.push(shown(entry));
+    if (settled) this.#judged(this.#log.take(entry));
+    else this.#log.hold(entry);
   }
 
   // === How it keeps up
@@ -253,7 +249,6 @@ export class LiveRoom extends Subject<RoomSnapshot> implements Room {
     this.#typedAt = -Infinity;
     this.#cancelRepair();
     this.#outbox.shut();
-    this.connection.trouble(this, false);
   }
 
   #again(): void {
@@ -265,7 +260,7 @@ export class LiveRoom extends Subject<RoomSnapshot> implements Room {
   #judged(verdict: Verdict): void {
     this.changed();
     if (verdict === "reset") this.#readAnew("diverged");
-    else if (verdict === "held") this.#repairIn(between(this.env, 50, 250));
+    else if (verdict === "held") this.#repairIn(0);
     else if (!this.#log.behind) this.#cancelRepair();
   }
 
@@ -275,7 +270,8 @@ export class LiveRoom extends Subject<RoomSnapshot> implements Room {
   }
 
   /** Waits a little: what is only late heals itself, and not all members ask in the same moment. */
-  #repairIn(ms: number): void {
+  #repairIn(least: number): void {
+    const ms = least + between(this.env, 50, 250);
     const at = this.env.now() + ms;
     if (this.#working || (this.#repair && this.#repair.at <= at)) return;
     this.#cancelRepair();
@@ -320,16 +316,14 @@ export class LiveRoom extends Subject<RoomSnapshot> implements Room {
         apply();
         failures = 0;
         this.#error = undefined;
-        this.connection.trouble(this, false);
         if (this.#log.upto > upto || !this.#log.behind) fruitless = 0;
         else if (++fruitless >= FRUITLESS) [this.#anew, fruitless] = [this.#anew ?? {}, 0];
         else wait = backoff(this.env, fruitless);
       } catch (error) {
         if (turn !== this.#turn) return;
-        const refused = error instanceof HubbubError ? error : ours("disconnected");
+        const refused = error as HubbubError;
         if (refused.code === "disconnected" || refused.code === "closed") break;
         this.#error = plain(error);
-        this.connection.trouble(this, refused.code === "unavailable");
         if (refused.code === "not_member") this.#joined = false;
         else if (!refused.retryable) {
           this.#denied = true;
@@ -351,15 +345,15 @@ export class LiveRoom extends Subject<RoomSnapshot> implements Room {
     const resumed = this.#everJoined;
     const since = resumed ? this.#log.cursor() : undefined;
     const limit = resumed ? REPAIR_PAGE : this.sizes.page;
-    const page = await this.connection.ask("room:join", { room: this.name, limit, ...(since && { since }) });
+    const page = await this.connection.ask("room:join", { room: this.name, limit, since });
     return () => {
       this.#joined = this.#everJoined = true;
       this.#anew = undefined;
       this.#count = page.count;
-      const [read, fresh] = [this.#read, !resumed];
+      const read = this.#read;
       this.#log.joined(page, resumed);
       this.#meet(page.messages);
-      if (fresh) [this.#read, this.#unread] = [this.#log.upto, 0];
+      if (!resumed) [this.#read, this.#unread] = [this.#log.upto, 0];
       else if (page.reset || page.truncated) this.#jumped(page.reason === "epoch_changed" ? 0 : read);
       void this.#people.load();
     };
@@ -367,7 +361,7 @@ export class LiveRoom extends Subject<RoomSnapshot> implements Room {
 
   async #askNewest(): Promise<() => void> {
     const why = this.#anew;
-    const page = await this.connection.ask("message:history", { room: this.name, limit: this.sizes.page });
+    const page = await this.#ask({ limit: this.sizes.page });
     return () => {
       const changed = (page.epoch ?? null) !== this.#log.epoch;
       const reason = changed && this.#log.epoch !== null ? "epoch_changed" : why?.reason;
@@ -380,7 +374,7 @@ export class LiveRoom extends Subject<RoomSnapshot> implements Room {
   }
 
   async #askNext(): Promise<() => void> {
-    const page = await this.connection.ask("message:history", { room: this.name, after: this.#log.upto, limit: REPAIR_PAGE });
+    const page = await this.#ask({ after: this.#log.upto, limit: REPAIR_PAGE });
     return () => {
       if (this.#log.filled(page) === "reset") this.#anew = { reason: "epoch_changed" };
       this.#meet(page.messages);
@@ -408,7 +402,7 @@ export class LiveRoom extends Subject<RoomSnapshot> implements Room {
     const user = this.connection.me;
     if (user && seq > this.#log.upto) this.#acked.push({ mid, seq, ts, user, text, state: "sent" });
     const verdict = this.#log.sees(epoch, seq, mid);
-    if (verdict === "held") this.#repairIn(ECHO_MS + between(this.env, 50, 250));
+    if (verdict === "held") this.#repairIn(ECHO_MS);
     else this.#judged(verdict);
   }
 
@@ -416,7 +410,7 @@ export class LiveRoom extends Subject<RoomSnapshot> implements Room {
   async #find({ mid, at }: OutboxEntry): Promise<boolean> {
     let before: number | undefined;
     for (let page = 0; page < FIND_PAGES; page++) {
-      const { messages, more_before } = await this.#history({ limit: REPAIR_PAGE, ...(before && { before }) });
+      const { messages, more_before } = await this.#ask({ limit: REPAIR_PAGE, before });
       if (messages.some((message) => message.mid === mid)) return true;
       const oldest = messages[0];
       if (!more_before || !oldest || oldest.ts < at - CLOCKS_DIFFER_MS) return false;
@@ -429,11 +423,11 @@ export class LiveRoom extends Subject<RoomSnapshot> implements Room {
   #page(key: string, range: Omit<History[0], "room">, apply: (page: History[1]) => void): Promise<void> {
     const under = this.#paging.get(key);
     if (under) return under;
-    const asked = this.#history(range)
+    const asked = this.#ask(range)
       .then((page) => {
         if (!this.#anew) apply(page);
         this.#meet(page.messages);
-        if (this.#log.behind) this.#repairIn(between(this.env, 50, 250));
+        if (this.#log.behind) this.#repairIn(0);
         this.changed();
       })
       .finally(() => this.#paging.delete(key));
@@ -441,7 +435,7 @@ export class LiveRoom extends Subject<RoomSnapshot> implements Room {
     return asked;
   }
 
-  #history(range: Omit<History[0], "room">): Promise<History[1]> {
+  #ask(range: Omit<History[0], "room">): Promise<History[1]> {
     return this.connection.ask("message:history", { room: this.name, ...range });
   }
 

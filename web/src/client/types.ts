@@ -215,8 +215,8 @@ export interface ClientOptions {
   session?: string;
   /** Where the guest's session is kept; `localStorage` where there is one; `null`: nowhere. */
   storage?: SessionStorage | null;
-  /** Where unsent messages are kept; IndexedDB where there is one; `memory`: until the page goes. */
-  outbox?: OutboxStore | "memory";
+  /** Where unsent messages are kept: `indexedDbOutbox()` from `@hubbub/client/outbox`, or else memory. */
+  outbox?: OutboxStore;
   ackTimeoutMs?: number;
   /** Messages per page, 1 to 200. */
   pageSize?: number;

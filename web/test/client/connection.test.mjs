@@ -18,15 +18,6 @@ test("ready comes with session:ready, and not with the socket", async () => {
   assert.deepEqual([s.client.snapshot().me, s.client.snapshot().node], [{ id: "u1", name: "ada" }, "n1"]);
 });
 
-test("a server that says nothing is left and tried again", async () => {
-  const s = await begin();
-  s.socket.connected = true;
-  s.socket.tell("connect");
-  await s.env.pass(10_001);
-  assert.deepEqual(now(s), ["reconnecting", "lost"]);
-  assert.equal(s.socket.connected, false);
-});
-
 test("tries come ever later, say when, and can be had at once", async () => {
   const s = await begin();
   const waits = [];

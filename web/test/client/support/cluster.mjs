@@ -44,7 +44,7 @@ export async function startCluster(count = 3, env = {}) {
       };
       const client = openClient(
         proxy.url,
-        { name, storage: null, outbox: "memory", ackTimeoutMs: 3_000, ...options, socket: { forceNew: true, transports: ["websocket"], reconnectionDelay: 100, reconnectionDelayMax: 400, timeout: 3_000, ...options.socket } },
+        { name, storage: null, ackTimeoutMs: 3_000, ...options, socket: { forceNew: true, transports: ["websocket"], reconnectionDelay: 100, reconnectionDelayMax: 400, timeout: 3_000, ...options.socket } },
         open,
         realEnv,
       );
@@ -89,7 +89,7 @@ export function whenClient({ client, name }, is, what) {
 
 /** The room's whole log, as the store has it. */
 export async function storeLog(url, lobby = "lobby") {
-  const client = openClient(url, { name: "auditor", storage: null, outbox: "memory", socket: { forceNew: true } }, io, realEnv);
+  const client = openClient(url, { name: "auditor", storage: null, socket: { forceNew: true } }, io, realEnv);
   const room = client.room(lobby);
   room.join();
   await when({ room, client, name: "auditor" }, (s) => s.status === "live", "the auditor is live");

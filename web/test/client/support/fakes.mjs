@@ -52,8 +52,13 @@ export class FakeSocket {
   on(event, heard) {
     this.#heard.set(event, heard);
   }
+  onAny(heard) {
+    this.any = heard;
+  }
   tell(event, payload) {
-    this.#heard.get(event)?.(payload);
+    // The library's own events are not among any.
+    if (/^(connect|disconnect|connect_error)$/.test(event)) this.#heard.get(event)?.(payload);
+    else this.any(event, payload);
   }
   connect() {
     this.connects++;
@@ -66,7 +71,8 @@ export class FakeSocket {
   auth() {
     let said;
     this.options.auth((auth) => (said = auth));
-    return said;
+    // As it goes over the wire.
+    return JSON.parse(JSON.stringify(said));
   }
   accept({ session = "s1", user = { id: "u1", name: "ada", role: "guest" }, node = "n1" } = {}) {
     this.active = this.connected = true;
@@ -168,7 +174,7 @@ export async function stage(options = {}, { accept = true } = {}) {
   const socket = new FakeSocket(env);
   const log = new FakeLog();
   Object.assign(socket.answers, { "room:join": log.join, "message:history": log.history, "message:send": log.send });
-  const client = openClient("http://x", { storage: null, outbox: "memory", ...options }, socket.open, env);
+  const client = openClient("http://x", { storage: null, ...options }, socket.open, env);
   const room = client.room("lobby");
   if (accept) {
     socket.accept();

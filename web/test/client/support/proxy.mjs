@@ -3,8 +3,9 @@ import { connect, createServer } from "node:net";
 
 export async function startProxy(target) {
   const pairs = new Set();
-  let [to, silent] = [target, false];
+  let [to, silent, closed] = [target, false, false];
   const server = createServer((client) => {
+    if (closed) return client.destroy();
     const { hostname, port } = new URL(to);
     const node = connect(Number(port), hostname);
     const pair = { client, node, robbed: silent };
@@ -27,6 +28,12 @@ export async function startProxy(target) {
     url: `http://127.0.0.1:${server.address().port}`,
     /** Every connection breaks. */
     cut: () => cut(),
+    /** Nothing gets through, until `up`. */
+    down() {
+      closed = true;
+      cut();
+    },
+    up: () => void (closed = false),
     /** What the nodes say is lost from now on: acks too. */
     mute: () => void (silent = true),
     unmute() {
@@ -37,7 +44,7 @@ export async function startProxy(target) {
     lead: (url) => void (to = url),
     async close() {
       cut();
-      await new Promise((closed) => server.close(closed));
+      await new Promise((done) => server.close(done));
     },
   };
 }
