@@ -48,7 +48,7 @@ export class Outbox {
   }
 
   add(text: string): string {
-    const entry: OutboxEntry = { mid: newMid(this.env.now()), room: this.room, text, at: this.env.now(), state: "sending" };
+    const entry: OutboxEntry = { mid: newMid(this.env.now()), room: this.room, text, at: this.#at(), state: "sending" };
     this.#entries.push(entry);
     void this.#keep(entry);
     this.#pump();
@@ -73,7 +73,7 @@ export class Outbox {
       return mid;
     }
     this.#drop(entry);
-    const again: OutboxEntry = { ...entry, state: "sending", at: this.env.now() };
+    const again: OutboxEntry = { ...entry, state: "sending", at: this.#at() };
     delete again.error;
     if (SPENT.includes(entry.error?.code ?? "")) {
       again.mid = newMid(this.env.now());
@@ -116,6 +116,11 @@ export class Outbox {
   refuse(error: Failure): void {
     this.shut();
     for (const entry of this.#entries.filter((one) => one.state === "sending")) this.#fail(entry, error);
+  }
+
+  /** Now, but after the one before: two in the same millisecond keep their order over a reload. */
+  #at(): number {
+    return Math.max(this.env.now(), (this.#entries.at(-1)?.at ?? 0) + 1);
   }
 
   #pump(): void {

@@ -197,6 +197,16 @@ test("what an earlier page left is sent without anybody in the room, which is th
   assert.equal(s.room.snapshot().status, "left");
 });
 
+test("what is written in the same millisecond keeps its order over a reload", async () => {
+  const kept = [];
+  const nothing = async () => {};
+  const outbox = { put: async (one) => void kept.push(one), delete: nothing, adopt: async () => [], close: nothing };
+  const s = await stage({ outbox }, { accept: false });
+  for (const text of ["a", "b", "c"]) s.room.send(text);
+  assert.deepEqual(kept.sort((x, y) => x.at - y.at).map((one) => one.text), ["a", "b", "c"]);
+  assert.equal(new Set(kept.map((one) => one.at)).size, 3);
+});
+
 test("a store that fails does not stop a message", async () => {
   const broken = () => Promise.reject(new Error("full"));
   const s = await live({ outbox: { put: broken, delete: broken, adopt: broken, close() {} } });
