@@ -13,6 +13,8 @@ export default defineConfig({
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     target: "es2022",
+    // One file: all of it is needed at once, and a test holds its size.
+    chunkSizeWarningLimit: 900,
     reportCompressedSize: false,
   },
   server: {

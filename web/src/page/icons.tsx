@@ -18,4 +18,4 @@ export const People = () => icon(<><circle cx="9" cy="8" r="3.500" /><path d="M2
 export const Send = () => icon(<path d="M5 12L4 4l17 8-17 8 1-8zm0 0h8" />);
 export const Leave = () => icon(<path d="M14 4H6v16h8M10 12h11m-4-4l4 4-4 4" />);
 export const Warn = () => icon(<path d="M12 4L2.500 20h19L12 4zm0 6v5m0 2.500v.2" />);
-export const Dots = () => icon(<path d="M6 12h.01M12 12h.01M18 12h.01" />);
+export const Dots = () => icon(<path strokeWidth="3" d="M6 12h.01M12 12h.01M18 12h.01" />);

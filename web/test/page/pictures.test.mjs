@@ -41,6 +41,7 @@ play("the pictures of the main states are taken", async (stage) => {
       await seat.page.locator("h1", { hasText: room }).waitFor();
     }
     await seat.sees("coffee");
+    await seat.page.evaluate(() => document.activeElement.blur());
     return seat;
   };
 
@@ -48,7 +49,7 @@ play("the pictures of the main states are taken", async (stage) => {
   const design = await stage.speaker("Søren", "design");
   for (const text of ["Sketches are up", "Have a look when you can"]) await design.says(text);
   await light.page.locator("#rooms li.unread").waitFor();
-  await light.says("Good morning everybody. I follow from the train, so expect gaps 🙂");
+  await light.says("Good morning everybody. I follow from the train, so expect gaps");
   await light.page.locator("article.sent", { hasText: "from the train" }).waitFor();
   people.get("Mira").client.emit("typing:start", { room: "lobby" });
   await light.page.locator("#typing", { hasText: "Mira" }).waitFor();
@@ -81,7 +82,7 @@ play("the pictures of the main states are taken", async (stage) => {
 
   const failed = await stage.seat("Lena", { at: 1, fail: true });
   await failed.sees("coffee");
-  await failed.says("refuse me");
+  await failed.says("Here is all of the log from last night, in one message");
   await failed.page.locator("article.failed").waitFor();
   await pause(200);
   await failed.page.screenshot({ path: at("failed") });

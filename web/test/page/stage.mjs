@@ -99,7 +99,7 @@ async function refuse(page) {
   await page.routeWebSocket(/socket\.io/, (socket) => {
     const server = socket.connectToServer();
     socket.onMessage((message) => {
-      const id = typeof message === "string" && message.includes("refuse me") && /^42\/chat,(\d+)\["message:send"/.exec(message)?.[1];
+      const id = typeof message === "string" && /refuse me|all of the log/.test(message) && /^42\/chat,(\d+)\["message:send"/.exec(message)?.[1];
       if (!id) return server.send(message);
       socket.send(`43/chat,${id}[{"ok":false,"error":{"code":"too_large","message":"a text is larger than allowed","retryable":false,"outcome":"none"}}]`);
     });
