@@ -138,7 +138,9 @@ test("a store that does not answer degrades for as long as anybody waits for it"
   assert.deepEqual(now(s), ["degraded", "server"]);
   assert.equal(s.room.snapshot().error.code, "unavailable");
   s.socket.answers["room:join"] = join;
-  await s.env.pass(1_000);
+  await s.env.pass(999);
+  assert.equal(s.socket.count("room:join"), 1, "not before the server said");
+  await s.env.pass(1);
   assert.deepEqual(now(s), ["ready", undefined]);
   assert.deepEqual([s.room.snapshot().status, s.room.snapshot().error], ["live", undefined]);
 });
