@@ -8,8 +8,10 @@ import { t } from "./strings";
 /** A hiccup shorter than this is not worth a word. */
 const PATIENCE_MS = 1_200;
 const BACK_FOR_MS = 3_000;
+/** That one is somebody new takes longer to read. */
+const REPLACED_FOR_MS = 8_000;
 
-type Shown = "trouble" | "back" | undefined;
+type Shown = "trouble" | "back" | "replaced" | undefined;
 
 export function Banner({ again }: { again(): void }) {
   const client = useClient();
@@ -30,16 +32,17 @@ export function Banner({ again }: { again(): void }) {
       return () => clearTimeout(timer);
     }
     // A move so quick that nobody noticed is still told, since it is what one came to see.
-    setShown((now) => (now === "trouble" || moved.current ? "back" : undefined));
+    const replaced = connection.why === "session_replaced";
+    setShown((now) => (replaced ? "replaced" : now === "trouble" || moved.current ? "back" : undefined));
     const timer = setTimeout(() => {
       moved.current = false;
       setShown(undefined);
-    }, BACK_FOR_MS);
+    }, replaced ? REPLACED_FOR_MS : BACK_FOR_MS);
     return () => clearTimeout(timer);
-  }, [well, connection.state, connection.node]);
+  }, [well, connection.state, connection.node, connection.why]);
 
   const countdown = useCountdown(connection.retryAt);
-  const text = shown === "back" && well ? (moved.current && connection.node ? t.banner.moved(connection.node) : t.banner.back) : shown === "trouble" && !well ? trouble(connection, countdown) : "";
+  const text = well ? good(shown, moved.current ? connection.node : undefined) : shown === "trouble" ? trouble(connection, countdown) : "";
   const canTry = shown === "trouble" && connection.state === "reconnecting" && connection.retryAt !== undefined && connection.why !== "offline";
   return (
     <div className={`banner ${text ? (well ? "good" : "bad") : "none"}`} id="banner">
@@ -48,6 +51,12 @@ export function Banner({ again }: { again(): void }) {
       {text && connection.state === "closed" && <button type="button" onClick={again}>{t.banner.reconnect}</button>}
     </div>
   );
+}
+
+function good(shown: Shown, node: string | undefined): string {
+  if (shown === "replaced") return t.banner.replaced;
+  if (shown !== "back") return "";
+  return node === undefined ? t.banner.back : t.banner.moved(node);
 }
 
 function trouble({ state, why }: ClientSnapshot, seconds: number | undefined): string {

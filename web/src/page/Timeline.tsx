@@ -173,11 +173,16 @@ function useList({ room, snap, rows, atEnd, setAtEnd, newSince, endWanted, toCom
   };
   useEffect(() => {
     addEventListener("pagehide", remember);
-    return () => {
-      clearTimeout(scrollTimer.current);
-      removeEventListener("pagehide", remember);
-    };
+    return () => removeEventListener("pagehide", remember);
   }, [remember]);
+  // Before the rows are gone: another room may be opened sooner than the timer rings.
+  useLayoutEffect(
+    () => () => {
+      clearTimeout(scrollTimer.current);
+      remember();
+    },
+    [remember],
+  );
 
   // The focused row is brought into view, then focused: it may not have been in the page before.
   useEffect(() => {

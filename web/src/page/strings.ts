@@ -33,7 +33,6 @@ const en = {
     find: "Name of a room",
     findHint: "Letters, digits, - and _. Everybody on this server can join.",
     create: (room: string) => `Create “${room}”`,
-    join: (room: string) => `Join “${room}”`,
     joined: "joined",
     messages: (n: number) => count(n, "message", "messages"),
     loading: "Looking for rooms…",
@@ -49,7 +48,6 @@ const en = {
     loadingOlder: "Loading older messages…",
     loadFailed: "These messages could not be loaded.",
     beginning: (room: string) => `This is the beginning of ${room}`,
-    beginningHint: "Older messages, if there were any, are no longer kept.",
     empty: "Nothing has been said here yet. Be the first.",
     newMessages: "New messages",
     jump: "Jump to latest",
@@ -108,7 +106,6 @@ const en = {
   switcher: {
     title: "Go to a room",
     hint: "Type to find a room",
-    unread: "Unread",
     none: "No room of yours is called that.",
     join: (room: string) => `Join or create ${room}`,
     keys: "↑ ↓ to choose, Enter to go, Esc to close",
@@ -154,6 +151,7 @@ const en = {
     ],
   },
   regions: { rooms: "Rooms", messages: "Messages", composer: "Write a message", people: "People" },
+  broken: { title: "This page broke", hint: "What you wrote is kept. Load the page again to go on.", reload: "Load again" },
   close: "Close",
   skip: "Skip to writing",
 

@@ -68,6 +68,33 @@ play("a reload keeps name, room, place and unsent text", async (stage) => {
   assert.deepEqual(stage.complaints, []);
 });
 
+play("going to another room and back finds the place again", async (stage) => {
+  await stage.seed("garden", 300, { names: ["cleo"] });
+  const ada = await stage.seat("ada", { room: "garden" });
+  await ada.sees("message 300");
+  await ada.page.evaluate(async () => {
+    for (let i = 0; i < 6; i++) {
+      document.querySelector(".scroller").scrollTop -= 400;
+      await new Promise((done) => setTimeout(done, 60));
+    }
+  });
+  await pause(400);
+  const tops = () => ada.page.evaluate(() => Object.fromEntries([...document.querySelectorAll("article")].map((row) => [row.dataset.seq, Math.round(row.getBoundingClientRect().top)]).filter(([, top]) => top > 60 && top < 700)));
+  const before = await tops();
+
+  await ada.page.keyboard.press("Control+k");
+  await ada.page.fill("#switcher", "elsewhere");
+  await ada.page.keyboard.press("Enter");
+  await ada.page.locator("h1", { hasText: "elsewhere" }).waitFor();
+  await ada.page.goBack();
+  await ada.page.locator("h1", { hasText: "garden" }).waitFor();
+  await pause(500);
+
+  const after = await tops();
+  const [seq] = Object.keys(before);
+  assert.ok(Math.abs(after[seq] - before[seq]) <= 2, `${seq} was at ${before[seq]}, is at ${after[seq]}`);
+});
+
 play("rooms are made, found, left and marked when something is unread", async (stage) => {
   const ada = await stage.seat("ada", { at: 0 });
   const bob = await stage.seat("bob", { at: 1 });
