@@ -204,16 +204,20 @@ fn every_line_of_the_manual_is_explained_before_it_comes() {
 }
 
 #[test]
-fn the_protocol_page_says_what_the_types_say() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/protocol.md");
-    let page = hubbub::gateway::protocol::page();
-    if env::var_os("WRITE_PROTOCOL").is_some() {
-        fs::write(&path, &page).unwrap();
+fn the_protocol_files_say_what_the_types_say() {
+    let schemas = format!("{:#}\n", hubbub::gateway::protocol::schemas());
+    let files =
+        [("docs/protocol.md", hubbub::gateway::protocol::page()), ("docs/protocol.json", schemas)];
+    for (name, text) in files {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+        if env::var_os("WRITE_PROTOCOL").is_some() {
+            fs::write(&path, &text).unwrap();
+        }
+
+        let written = fs::read_to_string(&path).unwrap_or_default();
+
+        assert!(written == text, "{name} is not what the types say: run `make protocol`");
     }
-
-    let written = fs::read_to_string(&path).unwrap_or_default();
-
-    assert!(written == page, "docs/protocol.md is not what the types say: run `make protocol`");
 }
 
 #[test]

@@ -1,9 +1,9 @@
 //! The protocol page, written from the types: every event, payload, ack and code. `docs/protocol.md`
-//! is its output, and a test fails when they differ.
+//! is its output, `docs/protocol.json` the same for programs, and a test fails when they differ.
 use std::fmt::Write;
 
 use schemars::{JsonSchema, Schema, schema_for};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use strum::IntoEnumIterator;
 
 use super::socket::client_events;
@@ -95,6 +95,19 @@ pub fn page() -> String {
         line(&mut page, &[&format!("`{}`", refusal.code), &refusal.message, again]);
     }
     page
+}
+
+/// Every event's JSON Schemas by name; the types of the TypeScript client are made from them.
+pub fn schemas() -> Value {
+    let named = |events: Vec<Described>| -> Map<String, Value> {
+        let schemas = |event: Described| match event.ack {
+            Some(ack) => json!({ "payload": event.payload, "ack": ack }),
+            None => json!({ "payload": event.payload }),
+        };
+        events.into_iter().map(|event| (event.name.to_owned(), schemas(event))).collect()
+    };
+    let codes: Vec<&str> = crate::error::Code::iter().map(Into::into).collect();
+    json!({ "client": named(client_events()), "server": named(server_events()), "codes": codes })
 }
 
 /// One of each refusal.

@@ -1,0 +1,324 @@
+// The wire's types, written from the Rust ones by web/gen-types.mjs; a test fails when they differ. Do not edit.
+
+/** Why the server closes a connection; the code of the notice that precedes it. */
+export type CloseReason = "slow_consumer" | "draining" | "too_large" | "refused";
+
+/** The last position a client has applied; what `since` carries. */
+export interface Cursor {
+  /** `null` from a room nobody had written in. */
+  epoch?: string | null;
+  mid?: string | null;
+  seq: number;
+}
+
+/** How a refusal looks in an ack, and in `error:notice` where nobody waits for one. */
+export interface ErrorNotice {
+  /** Stable. */
+  code: string;
+  /** Which field of the payload. */
+  field?: string | null;
+  /** For people; may change. */
+  message: string;
+  outcome?: Outcome | null;
+  retry_after_ms?: number | null;
+  /** Whether trying again may help. */
+  retryable: boolean;
+}
+
+/** An identity that something vouched for: a signed guest session, later a token. */
+export interface Identity {
+  id: string;
+  name: string;
+  role: Role;
+}
+
+/** What one connection may do. */
+export interface Limits {
+  /** Bytes. */
+  event: number;
+  /** Messages at once. */
+  message_burst: number;
+  /** Messages a second in the long run. */
+  message_rate: number;
+  /** Messages. */
+  page: number;
+  rooms: number;
+  /** Characters. */
+  text: number;
+}
+
+/** What one is in this room. */
+export interface Me {
+  role: Role;
+}
+
+/** Reads a room's log, a page at a time, in either direction. */
+export interface MessageHistory {
+  /** What follows this number. */
+  after?: number | null;
+  /** Half before it, half from it on. */
+  around?: number | null;
+  /** What precedes this number. At most one of the three; none: the newest page. */
+  before?: number | null;
+  limit?: number;
+  room: string;
+}
+
+/** A page in rising order. It is authoritative: a number that is missing in it is no more. */
+export interface MessageHistoryAck {
+  epoch?: string | null;
+  /** The oldest number still kept. */
+  first: number;
+  /** The number of the last message. */
+  head: number;
+  messages: MessageNew[];
+  more_after: boolean;
+  more_before: boolean;
+}
+
+/** Somebody said something in a room one is in. One's own comes too, maybe before its ack: match it by `mid`. So messages stand in history. */
+export interface MessageNew {
+  epoch: string;
+  mid: string;
+  room: string;
+  /** Its number in the room. Apply what follows your last; page what is missing before it. */
+  seq: number;
+  text: string;
+  /** When the store took it, ms since 1970. For display; never for order. */
+  ts: number;
+  user: Person;
+}
+
+/** Says something in a room one has joined. */
+export interface MessageSend {
+  /** Made once per message; a retry carries the same. */
+  mid: string;
+  room: string;
+  text: string;
+}
+
+/** The message is in the log, as durably as the store is configured to be. */
+export interface MessageSendAck {
+  /** It had been sent before, and this is that one. */
+  dup: boolean;
+  /** Which lineage `seq` belongs to. */
+  epoch: string;
+  mid: string;
+  /** Its number in the room: 1 and up, in the order everybody sees. */
+  seq: number;
+  /** When the store took it, ms since 1970. For display; never for order. */
+  ts: number;
+}
+
+export interface Online {
+  id: string;
+  online: boolean;
+}
+
+/** Whether something that was refused may have happened all the same. */
+export type Outcome = "none" | "unknown";
+
+/** A user as others see them. */
+export interface Person {
+  classic?: boolean;
+  id: string;
+  name?: string | null;
+}
+
+/** Users came into a room one is in, left it, or go by another name. */
+export interface PresenceChanged {
+  changed: Person[];
+  /** Users in the room now. */
+  count: number;
+  joined: Person[];
+  left: Person[];
+  room: string;
+}
+
+/** Who of some users is online, or who is in a room one has joined: give one of the two. */
+export interface PresenceGet {
+  room?: string | null;
+  users?: string[] | null;
+}
+
+export type PresenceGetAck = { count: number; users: Person[]; } | { users: Online[]; };
+
+export type ResetReason = "epoch_changed" | "diverged" | "rolled_back";
+
+export type Role = "guest";
+
+export interface Room {
+  head: number;
+  room: string;
+}
+
+/** Where a room's log ends; whoever is behind fetches with `message:history`. */
+export interface RoomHead {
+  epoch: string;
+  mid?: string | null;
+  room: string;
+  seq: number;
+}
+
+/** Enters a room, reads on from where one was, and hears it live from there. */
+export interface RoomJoin {
+  limit?: number;
+  room: string;
+  /** The last message one has; without it the newest page is read. */
+  since?: Cursor | null;
+}
+
+export interface RoomJoinAck {
+  /** Users in the room. */
+  count: number;
+  /** `null`: nobody has ever written here. */
+  epoch?: string | null;
+  /** The oldest number still kept. */
+  first: number;
+  /** More lies after `upto`; page it with `message:history`. */
+  has_more: boolean;
+  /** The number of the last message; 0: there is none. */
+  head: number;
+  me: Me;
+  messages: MessageNew[];
+  /** Why, if `reset`. */
+  reason?: ResetReason | null;
+  /** What one has is not this log's past; forget it: this is the newest page. */
+  reset: boolean;
+  /** What came right after `since` is gone; this is the newest page. */
+  truncated: boolean;
+  /** The last number this page covers; what lies after it is heard live, or is paged if `has_more`. */
+  upto: number;
+}
+
+/** Leaves a room; leaving one that was never joined is fine. */
+export interface RoomLeave {
+  room: string;
+}
+
+/** Public rooms somebody has written in, by name. */
+export interface RoomList {
+  /** From the answer before; without it, from the beginning. */
+  cursor?: string | null;
+  limit?: number;
+}
+
+export interface RoomListAck {
+  /** Ask again with it; absent: that was all. */
+  cursor?: string | null;
+  rooms: Room[];
+}
+
+/** Who is in a room one has joined, by user id. */
+export interface RoomMembers {
+  /** From the answer before; without it, from the beginning. */
+  cursor?: string | null;
+  limit?: number;
+  room: string;
+}
+
+export interface RoomMembersAck {
+  count: number;
+  /** Ask again with it; absent: that was all. */
+  cursor?: string | null;
+  members: Person[];
+}
+
+/** Continuity cannot be proven: forget what you have of this room and page again. */
+export interface RoomReset {
+  epoch?: string | null;
+  head: number;
+  reason: ResetReason;
+  room: string;
+}
+
+/** The first thing said on every connection: who one is, where, and what is allowed. */
+export interface SessionReady {
+  /** This connection's public id. */
+  connection: string;
+  device?: string | null;
+  limits: Limits;
+  node: string;
+  /** Rooms one is in for good; they come with lasting memberships. */
+  rooms: never[];
+  /** ms since 1970. */
+  server_time: number;
+  /** Brings the same user back: send it in `auth.session` when connecting again. */
+  session: string;
+  user: Identity;
+}
+
+/** Goes by another name from now on, in every room one is in. */
+export interface SessionRename {
+  name: string;
+}
+
+export interface SessionRenameAck {
+  /** Replaces the session from before. */
+  session: string;
+  user: Identity;
+}
+
+/** Said before the server closes a connection, where it can still be said. */
+export interface SystemNotice {
+  /** When, in ms from now. */
+  after_ms: number;
+  code: CloseReason;
+  /** Whether to come back. */
+  reconnect: boolean;
+}
+
+export interface SystemPingAck {
+  node: string;
+  /** ms since 1970. */
+  server_time: number;
+}
+
+/** Who is typing in a room now, as a whole set; it replaces the one before. */
+export interface Typing {
+  /** How many more. */
+  more: number;
+  room: string;
+  /** At most five. */
+  users: Person[];
+}
+
+/** Says that one is typing; forgotten after six seconds unless said again. */
+export interface TypingStart {
+  room: string;
+}
+
+/** Says that one has stopped typing. */
+export interface TypingStop {
+  room: string;
+}
+
+/** What a refusal's `code` may be. */
+export type RefusalCode = "bad_request" | "unknown_event" | "unauthorized" | "not_member" | "not_found" | "idempotency_conflict" | "too_large" | "rate_limited" | "limit_exceeded" | "reserved" | "expired" | "unavailable" | "draining" | "internal";
+
+/** What the server tells without being asked. */
+export interface ServerEvents {
+  "error:notice": ErrorNotice;
+  "message:new": MessageNew;
+  "presence:changed": PresenceChanged;
+  "room:head": RoomHead;
+  "room:reset": RoomReset;
+  "session:ready": SessionReady;
+  "system:notice": SystemNotice;
+  "typing": Typing;
+}
+
+/** What one may ask, and what is answered. */
+export interface Requests {
+  "message:history": [payload: MessageHistory, ack: MessageHistoryAck];
+  "message:send": [payload: MessageSend, ack: MessageSendAck];
+  "presence:get": [payload: PresenceGet, ack: PresenceGetAck];
+  "room:join": [payload: RoomJoin, ack: RoomJoinAck];
+  "room:leave": [payload: RoomLeave, ack: Record<string, never>];
+  "room:list": [payload: RoomList, ack: RoomListAck];
+  "room:members": [payload: RoomMembers, ack: RoomMembersAck];
+  "session:rename": [payload: SessionRename, ack: SessionRenameAck];
+  "system:ping": [payload: Record<string, never>, ack: SystemPingAck];
+  "typing:start": [payload: TypingStart, ack: Record<string, never>];
+  "typing:stop": [payload: TypingStop, ack: Record<string, never>];
+}

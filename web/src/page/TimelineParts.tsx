@@ -1,0 +1,24 @@
+// What floats over the messages without moving them: the way back to the end, and what is being loaded.
+import type { RoomSnapshot } from "../client/index";
+import { Down } from "./icons";
+import { sayError, t } from "./strings";
+
+export function JumpToLatest({ unread, jump }: { unread: number; jump(): void }) {
+  return (
+    <button type="button" className="jump" onClick={jump}>
+      <Down />
+      {unread > 0 ? <><span>{t.timeline.jumpNew(unread)}</span><span className="unseen">, {t.timeline.jump}</span></> : t.timeline.jump}
+    </button>
+  );
+}
+
+/** One line over the top of the list; it lies above the rows, so that it comes and goes without a jump. */
+export function Notice({ snap, loading, broken }: { snap: RoomSnapshot; loading: "before" | "after" | "jump" | undefined; broken: boolean }) {
+  if (snap.status === "denied") return <p className="notice wrong">{t.rooms.denied(snap.error ? sayError(snap.error) : "")}</p>;
+  if (snap.messages.length === 0) {
+    const knows = snap.status === "live";
+    return <p className="blank">{knows && snap.head === 0 ? t.timeline.empty : t.timeline.loading}</p>;
+  }
+  const text = broken ? t.timeline.loadFailed : loading === "before" ? t.timeline.loadingOlder : loading ? t.timeline.loading : snap.resetReason ? t.timeline.reset : snap.truncated ? t.timeline.truncated : "";
+  return <p className={text ? "notice" : "notice none"} aria-live="polite">{text}</p>;
+}

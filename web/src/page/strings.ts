@@ -1,0 +1,190 @@
+// Every word the page says, in one typed place; a second language is a second object of type `Strings`.
+
+const plural = new Intl.PluralRules("en");
+const number = new Intl.NumberFormat("en");
+/** `1 message`, `2 messages`: English has two forms. */
+const count = (n: number, one: string, other: string) => `${number.format(n)} ${plural.select(n) === "one" ? one : other}`;
+
+const en = {
+  /** For `Intl` and the page's `lang`; the direction is the one of the script. */
+  language: "en",
+  direction: "ltr" as "ltr" | "rtl",
+  product: "Hubbub",
+
+  name: {
+    title: "What shall we call you?",
+    hint: "No account, no password. The others in a room see this name.",
+    label: "Your name",
+    enter: "Start chatting",
+    save: "Save",
+    change: "Change name",
+    changeHint: "The others see the new name at once, on what you write from now on.",
+  },
+  rooms: {
+    title: "Rooms",
+    add: "Join or create a room",
+    none: "You are in no room. Join one, or make your own.",
+    unread: (n: number) => count(n, "unread message", "unread messages"),
+    unreadAbove: (n: number) => `${count(n, "unread room", "unread rooms")} above`,
+    unreadBelow: (n: number) => `${count(n, "unread room", "unread rooms")} below`,
+    draft: "Unsent text",
+    leave: "Leave this room",
+    open: "Show rooms",
+    find: "Name of a room",
+    findHint: "Letters, digits, - and _. Everybody on this server can join.",
+    create: (room: string) => `Create “${room}”`,
+    joined: "joined",
+    messages: (n: number) => count(n, "message", "messages"),
+    loading: "Looking for rooms…",
+    noMatch: "There are no other rooms yet. Type a name to make one.",
+    more: "Show more rooms",
+    failed: "The rooms cannot be listed now.",
+    again: "Try again",
+    denied: (why: string) => `This room cannot be entered. ${why}`,
+  },
+  timeline: {
+    label: (room: string) => `Messages in ${room}`,
+    loading: "Loading messages…",
+    loadingOlder: "Loading older messages…",
+    loadFailed: "These messages could not be loaded.",
+    beginning: (room: string) => `This is the beginning of ${room}`,
+    empty: "Nothing has been said here yet. Be the first.",
+    newMessages: "New messages",
+    jump: "Jump to latest",
+    jumpNew: (n: number) => `${count(n, "new message", "new messages")}`,
+    truncated: "You were away for long: not everything you missed is loaded. Scroll up to read it.",
+    reset: "This room’s history was replaced on the server. You see what there is now.",
+    sending: "Sending",
+    guest: "guest",
+    today: "Today",
+    yesterday: "Yesterday",
+    row: (who: string, when: string) => (when ? `${who}, ${when}` : who),
+    failed: (why: string) => `Not sent. ${why}`,
+    retry: "Try again",
+    edit: "Edit",
+    remove: "Delete",
+  },
+  composer: {
+    label: (room: string) => `Message to ${room}`,
+    placeholder: (room: string) => `Message ${room}`,
+    send: "Send",
+    left: (n: number) => `${number.format(n)} characters left`,
+    tooLong: (n: number) => `${count(n, "character", "characters")} too many`,
+  },
+  typing: {
+    one: (a: string) => `${a} is typing…`,
+    two: (a: string, b: string) => `${a} and ${b} are typing…`,
+    many: (n: number) => `${number.format(n)} people are typing…`,
+  },
+  people: {
+    title: "Here now",
+    open: (n: number) => `${count(n, "person", "people")} here`,
+    you: "you",
+    more: (n: number) => `and ${number.format(n)} more`,
+    loading: "Looking who is here…",
+  },
+  state: {
+    connected: "Connected to",
+    connecting: "Connecting…",
+    away: "Not connected",
+    node: (node: string) => `The server has many nodes; you are on ${node}. If it dies, you are moved to another.`,
+  },
+  banner: {
+    offline: "You are offline. Messages you send will wait here.",
+    lost: (seconds: number) => `Connection lost. Trying again in ${seconds} s. Messages you send will wait.`,
+    trying: "Connection lost. Trying again… Messages you send will wait.",
+    tryNow: "Try now",
+    slow: "The server is slow. Messages may take longer to arrive.",
+    draining: "This server is restarting. Moving you to another one…",
+    back: "Back online.",
+    moved: (node: string) => `Back online. You are on ${node} now.`,
+    replaced: "Your earlier visit had ended: you are here as a new guest.",
+    removed: (reason: string) => `You were removed from this server: ${reason}.`,
+    closed: "The connection is closed.",
+    reconnect: "Connect again",
+  },
+  switcher: {
+    title: "Go to a room",
+    hint: "Type to find a room",
+    none: "No room of yours is called that.",
+    join: (room: string) => `Join or create ${room}`,
+    keys: "↑ ↓ to choose, Enter to go, Esc to close",
+  },
+  announce: {
+    message: (who: string, text: string) => `${who}: ${text}`,
+    many: (n: number) => `${number.format(n)} new messages`,
+  },
+  settings: {
+    title: "Settings",
+    theme: "Appearance",
+    themes: { system: "As the system", light: "Light", dark: "Dark" },
+    contrast: "High contrast",
+    motion: "Reduce motion",
+    plain: "Plain message list",
+    plainHint: "Keeps up to 600 messages in the page at once, for screen readers and for find in page.",
+    enter: "Enter sends",
+    enterHint: "If not, Enter makes a new line, and Ctrl or ⌘ with Enter sends.",
+    direction: "Direction of the page",
+    directions: { auto: "As the language", ltr: "Left to right", rtl: "Right to left" },
+  },
+  menu: {
+    open: "name, settings, shortcuts",
+    room: "More about this room",
+    settings: "Settings",
+    shortcuts: "Keyboard shortcuts",
+    switcher: "Go to a room",
+  },
+  shortcuts: {
+    title: "Keyboard shortcuts",
+    list: [
+      { keys: ["Ctrl", "K"], does: "Go to a room; the unread ones stand first" },
+      { keys: ["Alt", "↑"], does: "Previous room" },
+      { keys: ["Alt", "↓"], does: "Next room" },
+      { keys: ["F6"], does: "Next part of the page; with Shift the one before" },
+      { keys: ["↑", "↓"], does: "From message to message, or from room to room" },
+      { keys: ["Home", "End"], does: "First loaded message, last message" },
+      { keys: ["Enter"], does: "On a message: to its buttons and links" },
+      { keys: ["Esc"], does: "Back to writing; there once more: to the latest message" },
+      { keys: ["Enter"], does: "While writing: send" },
+      { keys: ["Shift", "Enter"], does: "While writing: a new line" },
+      { keys: ["?"], does: "This list" },
+    ],
+  },
+  regions: { rooms: "Rooms", messages: "Messages", composer: "Write a message", people: "People" },
+  broken: { title: "This page broke", hint: "What you wrote is kept. Load the page again to go on.", reload: "Load again" },
+  close: "Close",
+  skip: "Skip to writing",
+
+  /** What the server's codes mean to a person. */
+  errors: {
+    bad_request: "The server cannot take this.",
+    unauthorized: "The server does not know you any more.",
+    not_member: "You are not in this room.",
+    not_found: "There is no such room.",
+    idempotency_conflict: "It collided with another message.",
+    too_large: "It is too long.",
+    rate_limited: "You are writing too fast.",
+    limit_exceeded: "You are in as many rooms as one may be, or the room is full.",
+    reserved: "This name is reserved. Choose another.",
+    expired: "It waited too long to be sent safely by itself.",
+    unavailable: "The server’s store does not answer.",
+    draining: "The server is restarting.",
+    internal: "Something went wrong on the server.",
+    timeout: "The server did not answer in time.",
+    disconnected: "There is no connection.",
+    closed: "The connection is closed.",
+    session_replaced: "You came back as a new guest. Whether it was sent before is not known.",
+  } as Record<string, string>,
+  nameErrors: {
+    bad_request: "This name cannot be used. Choose another.",
+    reserved: "This name is reserved. Choose another.",
+  } as Record<string, string>,
+};
+
+export type Strings = typeof en;
+export const t: Strings = en;
+
+/** A refusal in words; one of a newer server keeps its own. */
+export function sayError(error: { code: string; message: string }): string {
+  return t.errors[error.code] ?? error.message;
+}
