@@ -19,14 +19,17 @@ check: web ## formatting, lints, the rules of the house
 unit: web ## tests in Rust: units, both stores, real nodes and a real Redis
 	cargo test --locked
 
-clients: web ## tests by real socket.io-clients and a real browser, against real nodes
+clients: web ## tests by real clients of five versions, our own client, and a real browser
 	cargo build --locked
 	npm ci --prefix tests/clients --no-audit --no-fund
 	npm test --prefix tests/clients
+	npm run check --prefix web
+	npm run test:client --prefix web
+	npm test --prefix web
 
 web: web/dist/index.html ## the page and the client files that the server embeds
 
-web/dist/index.html: $(shell find web/src -type f) web/build.mjs web/package.json web/package-lock.json
+web/dist/index.html: $(shell find web/src -type f) $(wildcard web/*.mjs web/*.json)
 	npm ci --prefix web --no-audit --no-fund
 	npm run build --prefix web
 	touch $@
