@@ -95,7 +95,8 @@ function useList({ room, snap, rows, atEnd, setAtEnd, newSince, endWanted, toCom
   /** Where one is, said by the first row that is wholly visible: what stands above it may change. */
   const remember = useCallback(() => {
     const box = scroller.current;
-    if (!box || !placed.current) return;
+    // A list that is taken out of the page has no height, and stands nowhere.
+    if (!box?.clientHeight || !placed.current) return;
     const end = box.scrollHeight - box.scrollTop - box.clientHeight <= AT_END_PX && !room.snapshot().hasAfter;
     setAtEnd(end);
     put(places, room.name, end ? undefined : placeIn(box));
@@ -122,9 +123,11 @@ function useList({ room, snap, rows, atEnd, setAtEnd, newSince, endWanted, toCom
     return settle(() => {
       const box = scroller.current;
       const row = at >= 0 && box?.querySelector(`[data-mid="${CSS.escape(rows[at]!.message.mid)}"]`);
-      if (!box || (at >= 0 && !row)) return;
+      if (!box) return;
       const off = row ? top(row, box) - (place?.offset ?? 64) : 0;
-      if (!row) moves.toEnd();
+      if (at < 0) moves.toEnd();
+      // Not there yet: the list does not move before it is mounted.
+      else if (!row) moves.bring(at);
       else if (Math.abs(off) >= 1) moves.to(box.scrollTop + off);
     }, () => {
       placed.current = true;
