@@ -4,7 +4,7 @@ use axum::{
     body::Body,
     extract::Path,
     http::{
-        HeaderMap, StatusCode,
+        HeaderMap, HeaderValue, StatusCode,
         header::{
             ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY,
             CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY,
@@ -33,8 +33,10 @@ const ASK_AGAIN: &str = "public, max-age=0";
 /// `GET /`
 pub(super) async fn page(headers: HeaderMap) -> Response {
     let mut answer = file("index.html", &headers, ASK_AGAIN, None);
-    let policy = POLICY.parse().expect("the policy is a header's value");
-    answer.headers_mut().insert(CONTENT_SECURITY_POLICY, policy);
+    let own = answer.headers_mut();
+    own.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    own.insert("cross-origin-opener-policy", HeaderValue::from_static("same-origin"));
+    own.insert("cross-origin-resource-policy", HeaderValue::from_static("same-origin"));
     answer
 }
 

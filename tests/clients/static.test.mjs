@@ -17,13 +17,19 @@ const CSP = {
   "default-src": "'none'",
   "script-src": "'self'",
   "style-src": "'self'",
-  "img-src": "'self' data:",
+  "img-src": "'self' blob: data:",
+  "font-src": "'self'",
   "connect-src": "'self' ws: wss:",
+  "manifest-src": "'self'",
+  "worker-src": "'self'",
   "base-uri": "'none'",
   "form-action": "'none'",
   "frame-ancestors": "'none'",
   "require-trusted-types-for": "'script'",
+  "trusted-types": "'none'",
 };
+
+const KINDS = { css: /^text\/css/, js: /javascript/, svg: /^image\/svg/ };
 
 let stage;
 before(async () => {
@@ -133,11 +139,12 @@ test("what the page loads is there, under names that change with it", async () =
   const { body } = await get("/");
   const loaded = [...body.toString().matchAll(/(?:src|href)="(\/[^"]+)"/g)].map(([, path]) => path);
 
-  assert.ok(loaded.some((path) => /^\/assets\/lobby\.[0-9a-f]{8,}\.js$/.test(path)), loaded.join(" "));
+  assert.ok(loaded.some((path) => /^\/assets\/index-[\w-]{8,}\.js$/.test(path)), loaded.join(" "));
   for (const path of loaded) {
     const { status, headers } = await get(path);
     assert.equal(status, 200, path);
     assert.equal(headers["x-content-type-options"], "nosniff", path);
-    assert.match(headers["content-type"], path.endsWith(".css") ? /^text\/css/ : /javascript/, path);
+    assert.match(headers["cache-control"], /immutable/, path);
+    assert.match(headers["content-type"], KINDS[path.split(".").at(-1)], path);
   }
 });
