@@ -42,6 +42,7 @@ pub async fn run(
     lifecycle.spawn_until_stop(app.rooms.clone().listen(backend.hearing));
     lifecycle.spawn_until_stop(app.rooms.clone().watch());
     app.presence.keep(&lifecycle);
+    lifecycle.spawn_until_stop(app.guests.clone().get_ready());
 
     let health = NodeHealth::new(backend.link, telemetry, lifecycle.clone());
     let (public, internal) = gateway.listen(Arc::new(health)).with_context(|| {

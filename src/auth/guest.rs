@@ -22,6 +22,9 @@ use crate::{
 /// Says what a token is for, so that one made for something else is never taken for a session.
 const AUDIENCE: &str = "hubbub-guest";
 
+/// Between two tries while the store does not answer.
+const TRY_AGAIN: Duration = Duration::from_millis(250);
+
 #[derive(Serialize, Deserialize)]
 struct Claims {
     sub: UserId,
@@ -77,6 +80,19 @@ impl Guests {
                 Identity { id: clock::new_guest(), name, role: Role::Guest }
             }
         })
+    }
+
+    /// Whether sessions can be made and checked; not before the store was reached once.
+    pub fn are_ready(&self) -> bool {
+        self.0.keys.initialized()
+    }
+
+    /// Fetches the key, for as long as it takes.
+    pub async fn get_ready(self) {
+        while let Err(error) = self.keys().await {
+            tracing::debug!(%error, "the key of guest sessions is not to be had yet");
+            tokio::time::sleep(TRY_AGAIN).await;
+        }
     }
 
     /// The session that lets this guest come back.

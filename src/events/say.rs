@@ -1,18 +1,22 @@
 //! Saying something in a room, whoever says it: a native event and every tutorial's dialect end here.
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::{
     domain::message::Message,
-    error::{Error, Result},
+    error::{Error, Outcome, Result},
     state::AppState,
     store::log::Appended,
     telemetry::Label,
 };
 
+/// However long the store takes, whoever says something hears what became of it within 3 seconds.
+const ANSWERED_WITHIN: Duration = Duration::from_millis(2_500);
+
 /// Remembers and tells a message, in one step. Its author hears it like everybody else.
 pub async fn say(message: &Message, app: &AppState) -> Result<Appended> {
     let began = Instant::now();
-    let result = app.log.append(message).await;
+    let appended = tokio::time::timeout(ANSWERED_WITHIN, app.log.append(message)).await;
+    let result = appended.unwrap_or_else(|_| Err(Error::unavailable(Outcome::Unknown)));
     let name = match &result {
         Ok(appended) if appended.dup => "dup",
         Ok(_) => "ok",

@@ -32,8 +32,8 @@ impl ClientEvent for SessionRename {
         caller.buckets.rename()?;
         let user = Identity { name: self.name.clone(), ..caller.identity() };
         let session = app.guests.session(&user).await?;
-        app.presence.rename(&caller.connection.id, user.name.as_str()).await?;
         caller.rename(self.name);
+        app.presence.rename(&caller.connection.id, user.name.as_str()).await;
         Ok(Renamed { user, session }.into())
     }
 }

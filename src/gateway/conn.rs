@@ -18,6 +18,7 @@ use socketioxide::socket::Sid;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
+    sync::OwnedSemaphorePermit,
     time::{Sleep, sleep_until},
 };
 
@@ -109,11 +110,13 @@ pub(super) struct ConnStream {
     life: Option<LifeSign>,
     /// While reading is paused: wakes it for a sign of life.
     alarm: Option<Pin<Box<Sleep>>>,
+    /// Its place among `server.max_connections`, for as long as it lives.
+    _place: OwnedSemaphorePermit,
 }
 
 impl ConnStream {
-    pub(super) fn new(tcp: TcpStream, conn: Arc<Conn>) -> Self {
-        Self { tcp, conn, life: None, alarm: None }
+    pub(super) fn new(tcp: TcpStream, conn: Arc<Conn>, place: OwnedSemaphorePermit) -> Self {
+        Self { tcp, conn, life: None, alarm: None, _place: place }
     }
 
     /// The answer that makes it a WebSocket is the last of HTTP; frames follow, both ways.

@@ -158,9 +158,7 @@ impl Door {
             tokio::time::sleep(LOOK_EVERY).await;
             let now = Instant::now();
             for link in self.links() {
-                if link.is_slow(now) {
-                    link.close(CloseReason::SlowConsumer);
-                }
+                link.look(now);
             }
         }
     }

@@ -7,13 +7,14 @@ use std::{
 use axum::{
     body::{Body, HttpBody},
     extract::State,
-    http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header},
+    http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, header},
     response::{IntoResponse, Response},
 };
 use socketioxide::socket::Sid;
 use tower::ServiceExt;
 
 use super::{Gateway, conn::Conn, door, link::Link};
+use crate::rooms::CloseReason;
 
 /// How long a polling request waits for its session to take events again.
 const TAKES_EVENTS_WITHIN: Duration = Duration::from_secs(10);
@@ -27,9 +28,14 @@ struct Asked {
     websocket: bool,
 }
 
+/// Whether a session that began with this request began as a WebSocket.
+pub(super) fn is_websocket(uri: &Uri) -> bool {
+    Asked::read(uri).websocket
+}
+
 impl Asked {
-    fn read(request: &Request<Body>) -> Self {
-        let query = request.uri().query().unwrap_or_default();
+    fn read(uri: &Uri) -> Self {
+        let query = uri.query().unwrap_or_default();
         let value =
             |key: &str| query.split('&').find_map(|pair| pair.strip_prefix(key)?.strip_prefix('='));
         Self {
@@ -46,31 +52,52 @@ pub(super) async fn engine(State(gateway): State<Gateway>, request: Request<Body
         gateway.door.count_refused("origin");
         return refused(StatusCode::FORBIDDEN, 4, "Forbidden");
     }
-    let asked = Asked::read(&request);
+    let asked = Asked::read(request.uri());
     if asked.eio3 && !gateway.eio3 {
         return refused(StatusCode::BAD_REQUEST, 5, "Unsupported protocol version");
     }
     let Some(sid) = asked.sid else {
+        if !gateway.app.guests.are_ready() {
+            gateway.door.count_refused("starting");
+            return come_back(refused(
+                StatusCode::SERVICE_UNAVAILABLE,
+                3,
+                "This node is waiting for its store",
+            ));
+        }
         if gateway.door.is_shut() {
             gateway.door.count_refused("draining");
-            let mut answer =
-                refused(StatusCode::SERVICE_UNAVAILABLE, 3, "This node is shutting down");
-            answer.headers_mut().insert(header::RETRY_AFTER, COME_BACK_AFTER);
-            return answer;
+            return come_back(refused(
+                StatusCode::SERVICE_UNAVAILABLE,
+                3,
+                "This node is shutting down",
+            ));
         }
         return pass(&gateway, request).await;
     };
     if asked.websocket {
-        if let Some(conn) = request.extensions().get::<Arc<Conn>>() {
-            gateway.door.taken_over(sid, asked.eio3, conn);
+        if !wants_websocket(request.headers()) {
+            return refused(StatusCode::BAD_REQUEST, 3, "Bad request");
         }
-        return pass(&gateway, request).await;
+        let conn = request.extensions().get::<Arc<Conn>>().cloned();
+        let answer = pass(&gateway, request).await;
+        // Its stream changes hands only after this answer has been written.
+        if let (StatusCode::SWITCHING_PROTOCOLS, Some(conn)) = (answer.status(), conn) {
+            gateway.door.taken_over(sid, asked.eio3, &conn);
+        }
+        return answer;
     }
     let polls = request.method() == Method::GET;
     let link = gateway.door.find(sid);
     if let (false, Some(link)) = (polls, &link) {
         // What is not taken here stays with the client, as on a paused WebSocket.
+        // A client sends one body at a time; only so is what it may have waiting bounded.
+        let Ok(_alone) = link.posting.try_lock() else {
+            link.close(CloseReason::TooLarge);
+            return refused(StatusCode::BAD_REQUEST, 3, "Bad request");
+        };
         wait_until_readable(&gateway, link, (sid, asked.eio3)).await;
+        return pass(&gateway, request).await;
     }
     let answer = pass(&gateway, request).await;
     if let (true, Some(link)) = (polls && answer.status().is_success(), link) {
@@ -91,6 +118,12 @@ async fn wait_until_readable(gateway: &Gateway, link: &Link, (sid, eio3): (Sid, 
     }
 }
 
+/// A proxy that forwards the request but not its upgrade leaves it an ordinary one.
+fn wants_websocket(headers: &HeaderMap) -> bool {
+    let upgrade = headers.get(header::UPGRADE).and_then(|value| value.to_str().ok());
+    upgrade.is_some_and(|value| value.eq_ignore_ascii_case("websocket"))
+}
+
 impl Gateway {
     /// Whether a page of this origin may connect. Who names none is no page.
     fn lets_in(&self, origin: Option<&HeaderValue>) -> bool {
@@ -106,6 +139,11 @@ async fn pass(gateway: &Gateway, request: Request<Body>) -> Response {
         Ok(answer) => answer.map(Body::new),
         Err(never) => match never {},
     }
+}
+
+fn come_back(mut answer: Response) -> Response {
+    answer.headers_mut().insert(header::RETRY_AFTER, COME_BACK_AFTER);
+    answer
 }
 
 /// An error in Engine.IO's own form.

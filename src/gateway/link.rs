@@ -16,6 +16,8 @@ use crate::rooms::{CloseReason, Full};
 
 /// How long a last word may take to be written before the stream is ended all the same.
 const LAST_WORD: Duration = Duration::from_millis(500);
+/// After how many looks a session that was to end is ended again.
+const PATIENT_LOOKS: usize = 2;
 /// How long a client has to hear that it is refused: the library says it, so what is written
 /// cannot be told apart. Stock clients end the session by themselves well before.
 const REFUSAL: Duration = Duration::from_millis(800);
@@ -31,6 +33,10 @@ pub(super) struct Link {
     resumed: Notify,
     written: Notify,
     closing: AtomicBool,
+    /// How often it has been looked at since.
+    looks: AtomicUsize,
+    /// Held while a polling body is taken.
+    pub(super) posting: tokio::sync::Mutex<()>,
 }
 
 impl Link {
@@ -45,6 +51,8 @@ impl Link {
             resumed: Notify::new(),
             written: Notify::new(),
             closing: AtomicBool::new(false),
+            looks: AtomicUsize::new(0),
+            posting: tokio::sync::Mutex::new(()),
         }
     }
 
@@ -101,7 +109,7 @@ impl Link {
     }
 
     /// Whether it should be closed as a slow consumer.
-    pub(super) fn is_slow(&self, now: Instant) -> bool {
+    fn is_slow(&self, now: Instant) -> bool {
         let backlog = self.backlog.lock();
         self.door.is_too_much(backlog.unsent(), backlog.age(now))
     }
@@ -169,6 +177,18 @@ impl Link {
             }
             link.end();
         });
+    }
+
+    /// Looked at once a second. One that should long be gone is ended again: so many may have
+    /// ended at once that this one found no place among them.
+    pub(super) fn look(&self, now: Instant) {
+        if self.is_closing() {
+            if self.looks.fetch_add(1, Ordering::AcqRel) >= PATIENT_LOOKS {
+                self.end();
+            }
+        } else if self.is_slow(now) {
+            self.close(CloseReason::SlowConsumer);
+        }
     }
 
     fn end(&self) {

@@ -47,12 +47,15 @@ pub(super) async fn accept(
 ) {
     let places = Arc::new(Semaphore::new(config.max_connections));
     loop {
-        let Ok(place) = places.clone().acquire_owned().await else { return };
+        let next = async {
+            let place = places.clone().acquire_owned().await.map_err(io::Error::other)?;
+            Ok::<_, io::Error>((listener.accept().await?, place))
+        };
         let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
+            accepted = next => accepted,
             () = closed.cancelled() => return,
         };
-        let (tcp, peer) = match accepted {
+        let ((tcp, peer), place) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection");
@@ -65,8 +68,8 @@ pub(super) async fn accept(
         let (router, closed) = (router.clone(), closed.clone());
         let header_timeout = config.header_timeout;
         door.lifecycle.spawn(async move {
-            serve(ConnStream::new(tcp, conn.clone()), conn, router, header_timeout, closed).await;
-            drop(place);
+            let stream = ConnStream::new(tcp, conn.clone(), place);
+            serve(stream, conn, router, header_timeout, closed).await;
         });
     }
 }

@@ -189,6 +189,10 @@ impl Gateway {
     pub async fn until_empty(&self) {
         let empty = async {
             while !self.is_empty() {
+                // Also whoever entered a namespace after the others were told.
+                for link in self.door.links() {
+                    link.close_after_last_word(CloseReason::Draining);
+                }
                 tokio::time::sleep(LOOK_AGAIN).await;
             }
         };

@@ -34,7 +34,10 @@ impl SocketOutbox {
 
 impl Outbox for SocketOutbox {
     fn push(&self, frame: &Frame) -> Result<(), Full> {
-        let Some(socket) = self.socket.upgrade() else { return Err(Full) };
+        // Who is gone is about to depart; that is no reason to end the session it was in.
+        let Some(socket) = self.socket.upgrade().filter(|socket| socket.connected()) else {
+            return Ok(());
+        };
         self.link.account(frame.size())?;
         socket.emit(&frame.event, frame).map_err(|_| Full)
     }

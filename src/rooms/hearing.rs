@@ -7,6 +7,8 @@ use crate::{
     domain::{id::RoomId, presence::Diff},
 };
 
+/// Between two tries while the store does not answer.
+const TRY_AGAIN: std::time::Duration = std::time::Duration::from_millis(250);
 /// How long presence changes are gathered before members are told.
 const GATHER: std::time::Duration = std::time::Duration::from_millis(100);
 
@@ -101,8 +103,12 @@ impl Rooms {
         let name: &'static str = cause.into();
         tracing::info!(cause = name, rooms = doubtful.len(), "something may have been missed");
         let this = self.clone();
+        // A doubt is not forgotten because the store cannot answer yet.
         self.0.parts.lifecycle.spawn_until_stop(async move {
-            this.compare(&doubtful, name).await;
+            while let Err(error) = this.compare(&doubtful, name).await {
+                tracing::debug!(%error, "cannot compare positions yet");
+                tokio::time::sleep(TRY_AGAIN).await;
+            }
         });
     }
 }

@@ -60,6 +60,11 @@ impl Members {
         else {
             return true;
         };
+        if overflowed {
+            // It fetches from where it is; nothing that comes may be taken for old.
+            member.ear = Ear::Live { read: None };
+            return false;
+        }
         let view = member.connection.view();
         for entry in entries.iter().filter(|entry| is_new(entry, read)) {
             for frame in speech.frames(&News::Entry(entry), view) {
@@ -68,7 +73,7 @@ impl Members {
                 }
             }
         }
-        !overflowed
+        true
     }
 
     /// Hands an entry to every member, encoded once per view; how many were sent it.
@@ -118,7 +123,16 @@ impl Members {
     ) {
         let mut encoded = Encoded::default();
         for member in self.0.values_mut() {
-            let Ear::Live { read } = &mut member.ear else { continue };
+            let read = match &mut member.ear {
+                Ear::Live { read } => read,
+                // What it is reading is not this log any more: it is told where this one ends, of
+                // another epoch, as soon as it hears.
+                Ear::Buffering { entries, overflowed } => {
+                    entries.clear();
+                    *overflowed = true;
+                    continue;
+                }
+            };
             let knows = matches!((&*read, head), (Some((epoch, _)), Some((new, _))) if epoch == new)
                 && matches!(news, News::Reset { reason, .. }
                     if *reason == crate::domain::position::ResetReason::EpochChanged);

@@ -6,8 +6,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+use futures_util::future::try_join_all;
 use parking_lot::Mutex;
-use tokio::sync::RwLock;
+use tokio::sync::{Notify, RwLock};
 
 use crate::{
     clock,
@@ -17,7 +18,7 @@ use crate::{
         presence::{Diff, Member},
         room::Place,
     },
-    error::Result,
+    error::{Error, Result},
     lifecycle::Lifecycle,
     store::members::{Lease, Members, People},
     telemetry::metrics::Metrics,
@@ -36,14 +37,17 @@ struct Inner {
     metrics: Metrics,
     /// The truth about this node's connections; the store is made to match it.
     here: Mutex<HashMap<Place, HashMap<ConnectionId, Member>>>,
-    /// Places where somebody left with grace, and when it ends.
-    leaving: Mutex<HashMap<Place, Instant>>,
+    /// Places where somebody left with grace: when the first and when the last grace ends.
+    leaving: Mutex<HashMap<Place, (Instant, Instant)>>,
     /// Where the round over all places stands.
     round: Mutex<usize>,
     /// Places where the store may hold what is no longer here.
     doubtful: Mutex<HashSet<Place>>,
     /// Changes share it; a comparison, which must not meet a change half done, has it alone.
-    changing: RwLock<()>,
+    /// `true`: this node has retired, and nothing is entered any more.
+    changing: RwLock<bool>,
+    /// A comparison of everything is due now.
+    again: Notify,
 }
 
 impl Presence {
@@ -56,14 +60,18 @@ impl Presence {
             leaving: Mutex::default(),
             round: Mutex::default(),
             doubtful: Mutex::default(),
-            changing: RwLock::new(()),
+            changing: RwLock::new(false),
+            again: Notify::new(),
         }))
     }
 
     /// Puts a connection into a place. If the store does not answer it is still noted here, and
     /// the next comparison enters it, unless the caller takes it out again.
     pub async fn enter(&self, place: &Place, member: &Member) -> Result<Diff> {
-        let _changing = self.0.changing.read().await;
+        let retired = self.0.changing.read().await;
+        if *retired {
+            return Err(Error::Draining);
+        }
         self.0
             .here
             .lock()
@@ -77,13 +85,14 @@ impl Presence {
     pub async fn leave(&self, place: &Place, connection: &ConnectionId, grace: bool) {
         let _changing = self.0.changing.read().await;
         let Some(member) = self.forget(place, connection) else { return };
-        if grace {
-            let ends = Instant::now() + self.0.config.grace;
-            self.0.leaving.lock().insert(place.clone(), ends);
-        }
         if let Err(error) = self.0.members.leave(place, &member, grace).await {
             tracing::debug!(place = place.key(), %error, "leaving is left to the next comparison");
             self.0.doubtful.lock().insert(place.clone());
+        }
+        if grace {
+            // Counted from here, the store's own count has certainly begun.
+            let ends = Instant::now() + self.0.config.grace;
+            self.0.leaving.lock().entry(place.clone()).or_insert((ends, ends)).1 = ends;
         }
     }
 
@@ -94,16 +103,18 @@ impl Presence {
         }
     }
 
-    /// Shows a connection under another name wherever it is.
-    pub async fn rename(&self, connection: &ConnectionId, name: &str) -> Result<()> {
+    /// Shows a connection under another name wherever it is. Where the store cannot be told now,
+    /// the next comparison tells it.
+    pub async fn rename(&self, connection: &ConnectionId, name: &str) {
         for place in self.places_of(connection) {
             let member = self.0.here.lock().get(&place).and_then(|m| m.get(connection)).cloned();
             if let Some(mut member) = member {
                 member.name = Some(name.to_owned());
-                self.enter(&place, &member).await?;
+                if let Err(error) = self.enter(&place, &member).await {
+                    tracing::debug!(place = place.key(), %error, "a new name is told later");
+                }
             }
         }
-        Ok(())
     }
 
     /// Users in a place; those whose grace has ended are not among them.
@@ -119,13 +130,17 @@ impl Presence {
 
     /// Which of these users are online, in the order asked.
     pub async fn online(&self, users: &[UserId]) -> Result<Vec<bool>> {
-        let mut online = Vec::with_capacity(users.len());
+        let mut by_place: HashMap<Place, Vec<UserId>> = HashMap::new();
         for user in users {
-            let place = Place::online(user);
-            self.0.members.sweep(&place).await?;
-            online.extend(self.0.members.present(&place, std::slice::from_ref(user)).await?);
+            by_place.entry(Place::online(user)).or_default().push(user.clone());
         }
-        Ok(online)
+        let ask = by_place.iter().map(async |(place, users)| {
+            self.0.members.sweep(place).await?;
+            let here = self.0.members.present(place, users).await?;
+            Ok::<_, Error>(users.iter().cloned().zip(here).collect::<Vec<_>>())
+        });
+        let found: HashMap<UserId, bool> = try_join_all(ask).await?.into_iter().flatten().collect();
+        Ok(users.iter().map(|user| found.get(user).copied().unwrap_or_default()).collect())
     }
 
     /// Named tutorial sockets of a place, in the order they came.
@@ -147,13 +162,22 @@ impl Presence {
             this.reap().await;
             this.sweep().await;
         }));
-        lifecycle.spawn_until_stop(self.clone().every(assert, |this| async move {
-            this.assert_all().await;
-        }));
+        let this = self.clone();
+        lifecycle.spawn_until_stop(async move {
+            loop {
+                this.assert_all().await;
+                tokio::select! {
+                    () = tokio::time::sleep(clock::jitter(assert)) => {}
+                    () = this.0.again.notified() => {}
+                }
+            }
+        });
     }
 
     /// The last thing: takes out everything of this node, so that nobody has to reap it.
     pub async fn retire(&self) {
+        let mut retired = self.0.changing.write().await;
+        *retired = true;
         if let Err(error) = self.0.members.retire().await {
             tracing::warn!(%error, "could not take this node's people out; others will when its lease ends");
         }
@@ -167,11 +191,17 @@ impl Presence {
     }
 
     async fn renew(&self) {
+        // Shared with changes: a lease renewed after this node has retired would outlive it.
+        let retired = self.0.changing.read().await;
+        if *retired {
+            return;
+        }
         match self.0.members.renew().await {
             Ok(Lease::Held) => {}
             Ok(Lease::Fenced) => {
                 tracing::warn!("this node's lease had run out; entering its connections again");
-                self.assert_all().await;
+                // By the task that compares: this one has to go on renewing.
+                self.0.again.notify_one();
             }
             Err(error) => tracing::debug!(%error, "cannot renew the lease"),
         }
@@ -193,16 +223,19 @@ impl Presence {
         let now = Instant::now();
         let due: Vec<Place> = {
             let mut leaving = self.0.leaving.lock();
-            let due =
-                leaving.iter().filter(|(_, at)| **at <= now).map(|(p, _)| p.clone()).collect();
-            leaving.retain(|_, at| *at > now);
+            let due = leaving.iter().filter(|(_, (first, _))| *first <= now);
+            let due = due.map(|(place, _)| place.clone()).collect();
+            leaving.retain(|_, (first, last)| {
+                *first = (*first).max(now);
+                *last > now
+            });
             due
         };
         let due = due.into_iter().chain(self.some_places());
         for place in due {
             if let Err(error) = self.0.members.sweep(&place).await {
                 tracing::debug!(%error, "cannot end graces now");
-                self.0.leaving.lock().entry(place).or_insert(now);
+                self.0.leaving.lock().entry(place).or_insert((now, now));
             }
         }
     }
@@ -229,7 +262,10 @@ impl Presence {
     }
 
     async fn assert(&self, place: &Place) -> Result<()> {
-        let _alone = self.0.changing.write().await;
+        let retired = self.0.changing.write().await;
+        if *retired {
+            return Ok(());
+        }
         let members: Vec<Member> = {
             let here = self.0.here.lock();
             here.get(place).map(|m| m.values().cloned().collect()).unwrap_or_default()

@@ -17,7 +17,7 @@ use crate::{
         message::Entry,
         position::{Cursor, Head, ResetReason, Track, Verdict},
     },
-    error::Result,
+    error::{Error, Outcome, Result},
     store::log::{LONGEST_PAGE, Range},
     telemetry::Label,
 };
@@ -142,6 +142,10 @@ async fn read_on(rooms: &Rooms, hosted: &Arc<Hosted>) -> Result<bool> {
             }
         }
         if page.more_after {
+            if state.track.last() <= cursor.seq.get() {
+                // Nothing on this page can be read here; no hurry to look at it again.
+                return Err(Error::unavailable(Outcome::None));
+            }
             return Ok(false);
         }
     }

@@ -1,9 +1,6 @@
 //! The slow look over all hosted rooms: is each where the store says it ends? It catches whatever
 //! no other trigger noticed, and tells members where the log ends.
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
 use super::{
     Rooms,
@@ -13,6 +10,7 @@ use super::{
 use crate::{
     adapter::Topic,
     domain::{id::RoomId, position::Head},
+    error::Result,
 };
 
 /// Rooms compared in one call.
@@ -39,29 +37,30 @@ impl Rooms {
                 .into_iter()
                 .filter(|hosted| slice_of(&hosted.room, SLICES) == slice)
                 .collect();
-            self.say_heads(&due);
-            self.look_twice(&due).await;
+            self.say_heads(&self.all_hosted());
+            if let Err(error) = self.look_twice(&due).await {
+                tracing::debug!(%error, "cannot compare positions");
+            }
         }
     }
 
     /// A room is behind when it is at the second look where it was at the first.
-    async fn look_twice(&self, due: &[Arc<Hosted>]) {
-        let first: Vec<(Arc<Hosted>, u64)> = self
-            .behind(due)
-            .await
-            .into_iter()
-            .map(|h| (h.clone(), h.state().track.last()))
-            .collect();
+    async fn look_twice(&self, due: &[Arc<Hosted>]) -> Result<()> {
+        let at = |hosted: Arc<Hosted>| {
+            let last = hosted.state().track.last();
+            (last, hosted)
+        };
+        let first: Vec<(u64, Arc<Hosted>)> = self.behind(due).await?.into_iter().map(at).collect();
         if first.is_empty() {
-            return;
+            return Ok(());
         }
         tokio::time::sleep(ON_ITS_WAY).await;
         let stuck: Vec<Arc<Hosted>> = first
             .into_iter()
-            .filter(|(hosted, last)| hosted.state().track.last() == *last)
-            .map(|(hosted, _)| hosted)
+            .filter(|(last, hosted)| hosted.state().track.last() == *last)
+            .map(|(_, hosted)| hosted)
             .collect();
-        for hosted in self.behind(&stuck).await {
+        for hosted in self.behind(&stuck).await? {
             // Two looks, nothing heard between: the subscription itself is in doubt.
             let topic = Topic::Room(hosted.room.clone());
             if let Err(error) = self.0.parts.adapter.relisten(&topic).await {
@@ -69,13 +68,18 @@ impl Rooms {
             }
             self.repair(&hosted, "position_check");
         }
+        Ok(())
     }
 
     /// A message of this node was heard by nobody although this node hosts the room.
     pub fn suspect(&self, room: &RoomId) {
         let Some(hosted) = self.hosted(room) else { return };
         let this = self.clone();
-        self.0.parts.lifecycle.spawn_until_stop(async move { this.look_twice(&[hosted]).await });
+        self.0.parts.lifecycle.spawn_until_stop(async move {
+            if let Err(error) = this.look_twice(&[hosted]).await {
+                tracing::debug!(%error, "cannot look at a suspected room");
+            }
+        });
     }
 
     fn say_heads(&self, due: &[Arc<Hosted>]) {
@@ -90,31 +94,29 @@ impl Rooms {
     }
 
     /// Compares rooms with the store and repairs those that differ.
-    pub(super) async fn compare(&self, doubtful: &[Arc<Hosted>], cause: &'static str) {
-        for hosted in self.behind(doubtful).await {
+    pub(super) async fn compare(
+        &self,
+        doubtful: &[Arc<Hosted>],
+        cause: &'static str,
+    ) -> Result<()> {
+        for hosted in self.behind(doubtful).await? {
             self.repair(&hosted, cause);
         }
+        Ok(())
     }
 
     /// Which of these are not where the store says they end.
-    async fn behind(&self, rooms: &[Arc<Hosted>]) -> Vec<Arc<Hosted>> {
+    async fn behind(&self, rooms: &[Arc<Hosted>]) -> Result<Vec<Arc<Hosted>>> {
         let mut behind = Vec::new();
         for some in rooms.chunks(AT_ONCE) {
             let names: Vec<RoomId> = some.iter().map(|hosted| hosted.room.clone()).collect();
-            let asked = Instant::now();
-            match self.0.parts.log.heads(&names).await {
-                Ok(heads) => behind.extend(
-                    some.iter()
-                        .zip(heads)
-                        .filter(|(h, head)| differs(h, head.as_ref()))
-                        .map(|(h, _)| h.clone()),
-                ),
-                Err(error) => {
-                    tracing::debug!(%error, waited_ms = asked.elapsed().as_millis(), "cannot compare positions");
-                }
-            }
+            let heads = self.0.parts.log.heads(&names).await?;
+            let found = some.iter().zip(heads);
+            behind.extend(
+                found.filter(|(h, head)| differs(h, head.as_ref())).map(|(h, _)| h.clone()),
+            );
         }
-        behind
+        Ok(behind)
     }
 }
 

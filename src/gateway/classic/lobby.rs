@@ -25,6 +25,9 @@ use crate::{
 
 /// The last posts are shown at most this often; the latest wins.
 const POSTS_EVERY: Duration = Duration::from_millis(250);
+/// The list of users is shown at most this often, or a thousand who come back at once would each
+/// show it to a thousand.
+const USERS_EVERY: Duration = Duration::from_millis(100);
 /// How many users are listed.
 const MOST_LISTED: usize = 1_000;
 /// How long a page that took a name waits to see itself in the list. The change that triggers it
@@ -118,6 +121,7 @@ impl Lobby {
     async fn keep_users(self: Arc<Self>, app: AppState) {
         loop {
             self.changed.notified().await;
+            let began = Instant::now();
             let place = Place::Room(self.room.clone());
             match app.presence.classic(&place, MOST_LISTED).await {
                 Ok(users) => self.show_users(&app, &users),
@@ -127,6 +131,7 @@ impl Lobby {
                     self.changed.notify_one();
                 }
             }
+            tokio::time::sleep(USERS_EVERY.saturating_sub(began.elapsed())).await;
         }
     }
 

@@ -30,7 +30,7 @@ use crate::{
     error::{Error, Result},
     events::say::say,
     policy::rate_limit::Buckets,
-    rooms::Connection,
+    rooms::{Connection, Entered},
     state::AppState,
     store::log::Appended,
     telemetry::Label,
@@ -129,6 +129,7 @@ fn text(arg: &str) -> Result<String> {
 struct Arrived {
     pipe: Arc<Pipe>,
     page: Arc<Page>,
+    entered: Arc<Mutex<Option<Entered>>>,
 }
 
 impl Gateway {
@@ -166,21 +167,24 @@ impl Gateway {
         });
         let pipe = self.pipe(page.clone(), outbox);
         wire(&socket, &pipe);
-        match self.app.rooms.enter(&page.connection, &page.lobby.room) {
-            Ok(entered) => {
-                // While the store is away the page connects all the same, and hears later.
-                entered.ready().await.ok();
-                entered.go_live(None);
-            }
+        let entered = self.app.rooms.enter(&page.connection, &page.lobby.room);
+        match &entered {
+            // While the store is away the page connects all the same, and hears later.
+            Ok(entered) => entered.ready().await.unwrap_or_default(),
             Err(error) => tracing::warn!(%error, "a page hears nothing"),
         }
-        socket.extensions.insert(Arrived { pipe, page });
+        let entered = Arc::new(Mutex::new(entered.ok()));
+        socket.extensions.insert(Arrived { pipe, page, entered });
         Ok(())
     }
 }
 
 async fn greet(socket: SocketRef) {
-    if let Some(Arrived { pipe, page }) = socket.extensions.remove::<Arrived>() {
+    if let Some(Arrived { pipe, page, entered }) = socket.extensions.remove::<Arrived>() {
+        // Only now can anything be sent; what was said meanwhile has been kept for it.
+        if let Some(entered) = entered.lock().take() {
+            entered.go_live(None);
+        }
         pipe.start();
         page.lobby.show_posts(&page.app, &page.connection).await;
     }

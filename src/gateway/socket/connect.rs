@@ -18,6 +18,7 @@ use crate::{
     gateway::{
         Gateway,
         conn::Conn,
+        guard,
         outbox::SocketOutbox,
         pipeline::{Inbound, Pipe},
     },
@@ -198,11 +199,7 @@ impl Gateway {
         socket: &Arc<Socket<LocalAdapter>>,
     ) -> Arc<SocketOutbox> {
         let eio3 = socket.protocol() == socketioxide::ProtocolVersion::V4;
-        let began_as_websocket = socket
-            .req_parts()
-            .uri
-            .query()
-            .is_some_and(|query| query.contains("transport=websocket"));
+        let began_as_websocket = guard::is_websocket(&socket.req_parts().uri);
         let own = began_as_websocket
             .then(|| socket.req_parts().extensions.get::<Arc<Conn>>().cloned())
             .flatten();
