@@ -49,7 +49,7 @@ export function Composer({ room, most, sent, toEnd, ref }: Props) {
     const box = area.current;
     if (!box) return;
     box.style.blockSize = "auto";
-    box.style.blockSize = `${box.scrollHeight + 2}px`;
+    box.style.blockSize = `${box.scrollHeight}px`;
   }, [text]);
 
   useEffect(() => () => room.stopTyping(), [room]);

@@ -176,5 +176,7 @@ play("right to left, the page is mirrored and nothing sticks out", async (stage)
   }));
   assert.ok(sides.rooms > 600 && sides.people < 400, JSON.stringify(sides));
   assert.equal(sides.wide, 0);
+  const [text, button] = [await ada.page.locator("#text").boundingBox(), await ada.page.locator(".send").boundingBox()];
+  assert.ok(button.x + button.width <= text.x, "the draft does not run under the button");
   assert.equal(sides.latin, "ltr");
 });
