@@ -1,13 +1,6 @@
 //! The composition root: builds everything from the configuration, runs it until told to stop, and
 //! ends it. Alone names concrete backends.
-use std::{
-    path::Path,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use anyhow::Context;
 
@@ -42,9 +35,14 @@ pub async fn run(
     lifecycle.spawn_until_stop(app.rooms.clone().listen(backend.hearing));
     lifecycle.spawn_until_stop(app.rooms.clone().watch());
     app.presence.keep(&lifecycle);
-    lifecycle.spawn_until_stop(app.guests.clone().get_ready());
+    lifecycle.spawn_until_stop(get_ready(backend.link.clone(), app.guests.clone()));
 
-    let health = NodeHealth::new(backend.link, telemetry, lifecycle.clone());
+    let health = NodeHealth {
+        link: backend.link,
+        guests: app.guests.clone(),
+        telemetry,
+        lifecycle: lifecycle.clone(),
+    };
     let (public, internal) = gateway.listen(Arc::new(health)).with_context(|| {
         let (public, internal) = (config.server.listen, config.internal.listen);
         format!("cannot listen on {public} (server.listen) and {internal} (internal.listen)")
@@ -66,6 +64,14 @@ pub async fn run(
     }
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Redis can be asked and heard, and guests can be vouched for: only then is anybody let in.
+async fn get_ready(link: Option<Arc<Link>>, guests: Guests) {
+    if let Some(link) = link {
+        link.ready().await;
+    }
+    guests.get_ready().await;
 }
 
 /// The name people see, and the id of this start.
@@ -181,24 +187,10 @@ async fn end(app: &AppState, gateway: &Gateway, store: Option<&EmbeddedStore>, w
 /// What the probes are told.
 struct NodeHealth {
     link: Option<Arc<Link>>,
-    /// Whether the store has been reached since the start.
-    reached: Arc<AtomicBool>,
+    /// Ready once the store has been reached.
+    guests: Guests,
     telemetry: Telemetry,
     lifecycle: Lifecycle,
-}
-
-impl NodeHealth {
-    fn new(link: Option<Arc<Link>>, telemetry: Telemetry, lifecycle: Lifecycle) -> Self {
-        let reached = Arc::new(AtomicBool::new(link.is_none()));
-        if let Some(link) = link.clone() {
-            let reached = reached.clone();
-            lifecycle.spawn_until_stop(async move {
-                link.ready().await;
-                reached.store(true, Ordering::Release);
-            });
-        }
-        Self { link, reached, telemetry, lifecycle }
-    }
 }
 
 impl Health for NodeHealth {
@@ -208,7 +200,7 @@ impl Health for NodeHealth {
         if self.lifecycle.ending().is_some() {
             return Err("shutting down");
         }
-        if self.reached.load(Ordering::Acquire) { Ok(()) } else { Err("waiting for Redis") }
+        if self.guests.are_ready() { Ok(()) } else { Err("waiting for the store") }
     }
 
     fn metrics(&self) -> String {

@@ -23,7 +23,7 @@ use crate::{
 const AUDIENCE: &str = "hubbub-guest";
 
 /// Between two tries while the store does not answer.
-const TRY_AGAIN: Duration = Duration::from_millis(250);
+const TRY_AGAIN: Duration = Duration::from_millis(100);
 
 #[derive(Serialize, Deserialize)]
 struct Claims {

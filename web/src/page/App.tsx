@@ -2,6 +2,7 @@
 import { useCallback, useEffect, useMemo, useState, useSyncExternalStore } from "react";
 
 import { createClient } from "../client/index";
+import { indexedDbOutbox } from "../client/outbox-store";
 import { HubbubProvider } from "../client/react";
 import { Chat } from "./Chat";
 import { useKept } from "./kept";
@@ -75,7 +76,7 @@ function Connected({ name, refused }: { name: string; refused(why: string): void
 function useClientOf(name: string, attempt: number) {
   const [client, setClient] = useState<ReturnType<typeof createClient>>();
   useEffect(() => {
-    const made = createClient(undefined, { name: keptName.get() || name, keep: KEEP, socket: TRANSPORTS });
+    const made = createClient(undefined, { name: keptName.get() || name, keep: KEEP, socket: TRANSPORTS, outbox: indexedDbOutbox() });
     setClient(made);
     return () => made.close();
   }, [name, attempt]);
