@@ -1,6 +1,6 @@
 # What one does here. `make` lists it.
 .DEFAULT_GOAL := help
-.PHONY: help run test check fmt unit clients web tools protocol deny clean
+.PHONY: help run test check fmt unit clients web tools pictures protocol deny clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -25,7 +25,7 @@ clients: web ## tests by real clients of five versions, our own client, and a re
 	npm test --prefix tests/clients
 	npm run check --prefix web
 	npm run test:client --prefix web
-	npm test --prefix web
+	HUBBUB_PAGE=served npm test --prefix web
 
 web: web/dist/index.html ## the page and the client files that the server embeds
 
@@ -36,6 +36,10 @@ web/dist/index.html: $(shell find web/src -type f) $(wildcard web/*.mjs web/*.js
 
 tools: ## what the tests need on this machine: Redis and Chromium
 	tests/tools.sh
+
+pictures: web ## take the pictures in docs/pictures anew
+	cargo build --locked
+	cd web && HUBBUB_PAGE=served HUBBUB_PICTURES=1 node --test test/page/pictures.test.mjs
 
 protocol: web ## write docs/protocol.md anew from the types
 	WRITE_PROTOCOL=1 cargo test --locked --test tidy

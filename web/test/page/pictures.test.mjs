@@ -1,10 +1,16 @@
-// Takes the pictures in docs/pictures/: the page in its main states, with people who have something to say.
+// Takes pictures of the page in its main states, with people who have something to say: into
+// docs/pictures/ where HUBBUB_PICTURES is set (`make pictures`), or else where nobody keeps them.
 import assert from "node:assert/strict";
-import { mkdirSync } from "node:fs";
+import { mkdirSync, mkdtempSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 
 import { pause, play } from "./stage.mjs";
 
-const PICTURES = new URL("../../../docs/pictures/", import.meta.url);
+const PICTURES = process.env.HUBBUB_PICTURES
+  ? new URL("../../../docs/pictures/", import.meta.url)
+  : pathToFileURL(`${mkdtempSync(join(tmpdir(), "hubbub-pictures-"))}/`);
 const at = (name) => new URL(`${name}.png`, PICTURES).pathname;
 
 const TALK = [
