@@ -1,7 +1,7 @@
 // The wire's types, written from the Rust ones by web/gen-types.mjs; a test fails when they differ. Do not edit.
 
 /** Why the server closes a connection; the code of the notice that precedes it. */
-export type CloseReason = "slow_consumer" | "draining" | "too_large" | "refused";
+export type CloseReason = "slow_consumer" | "draining" | "too_large" | "rate_limited" | "refused";
 
 /** The last position a client has applied; what `since` carries. */
 export interface Cursor {
