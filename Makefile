@@ -41,8 +41,9 @@ pictures: web ## take the pictures in docs/pictures anew
 	cargo build --locked
 	cd web && HUBBUB_PAGE=served HUBBUB_PICTURES=1 node --test test/page/pictures.test.mjs
 
-protocol: web ## write docs/protocol.md anew from the types
+protocol: web ## write docs/protocol.md and the client's types anew from our own
 	WRITE_PROTOCOL=1 cargo test --locked --test tidy
+	node web/gen-types.mjs
 
 fmt: ## format the code
 	cargo fmt
