@@ -91,8 +91,9 @@ pub(super) async fn engine(State(gateway): State<Gateway>, request: Request<Body
     let link = gateway.door.find(sid);
     if let (false, Some(link)) = (polls, &link) {
         // What is not taken here stays with the client, as on a paused WebSocket.
-        // A client sends one body at a time; only so is what it may have waiting bounded.
-        let Ok(_alone) = link.posting.try_lock() else {
+        // One body after the other, unread until then: only so is what may be waiting bounded.
+        let turn = tokio::time::timeout(TAKES_EVENTS_WITHIN, link.posting.lock()).await;
+        let Ok(_turn) = turn else {
             link.close(CloseReason::TooLarge);
             return refused(StatusCode::BAD_REQUEST, 3, "Bad request");
         };
