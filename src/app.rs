@@ -102,7 +102,8 @@ impl Backend {
             StoreUrl::Memory => Self::embedded(config, None, boot),
             StoreUrl::Redis(url) => {
                 let link = Link::connect(&url, &config.store, lifecycle)?;
-                let store = RedisStore::open(link.clone(), &config.store, &config.presence, boot);
+                let (store, presence) = (&config.store, &config.presence);
+                let store = RedisStore::open(link.clone(), store, presence, boot, lifecycle);
                 let (adapter, hearing) = RedisAdapter::open(link.clone(), lifecycle)?;
                 Ok(Self {
                     log: store.clone(),

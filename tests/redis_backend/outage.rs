@@ -107,6 +107,26 @@ async fn a_redis_that_hangs_leaves_it_unknown_within_the_deadline() {
 }
 
 #[tokio::test]
+async fn a_redis_that_hangs_is_found_out_asked_or_not_and_comes_back() {
+    let server = Server::start();
+    let node = Node::on(&server).await;
+    for asked in [false, true] {
+        server.hang();
+        if asked {
+            let silent = node.store.append(&message(&lobby(), "into the void")).await;
+            assert_eq!(outcome(&silent), Some(Outcome::Unknown));
+        }
+        until(|| async { !node.link.is_up() }).await;
+        let refused = node.store.append(&message(&lobby(), "refused")).await;
+        assert_eq!(outcome(&refused), Some(Outcome::None), "at once, and surely not done");
+
+        server.resume();
+        within(node.link.ready()).await;
+        until(|| async { node.store.append(&message(&lobby(), "back")).await.is_ok() }).await;
+    }
+}
+
+#[tokio::test]
 async fn a_user_with_nothing_but_the_needed_rights_can_do_it_all() {
     let server = Server::start();
     server.cli(&[

@@ -146,6 +146,7 @@ impl Gateway {
             connection: &connection.id,
             device: device.as_deref(),
             node: &self.app.node,
+            durability: self.app.log.durability(),
             limits: self.app.config.as_ref().into(),
             server_time: clock::now_ms(),
             rooms: [],

@@ -120,6 +120,7 @@ async fn rig(cache: usize) -> Rig {
         retention_messages: 1_000,
         retention_age: Duration::ZERO,
         command_timeout: Duration::from_secs(2),
+        durability: config::store::Demand::Auto,
     };
     let (adapter, hearing) = LocalAdapter::new();
     let listening = adapter.listen(Topic::Room(lobby())).await.unwrap();
@@ -247,6 +248,7 @@ async fn a_memory_of_a_mid_is_forgotten_when_its_time_has_come() {
         retention_messages: 1_000,
         retention_age: Duration::ZERO,
         command_timeout: Duration::from_secs(2),
+        durability: config::store::Demand::Auto,
     });
     let count = || {
         rig.store.disk.with(|db| {

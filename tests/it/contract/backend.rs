@@ -51,6 +51,7 @@ impl Default for Settings {
             retention_messages: 10_000,
             retention_age: Duration::ZERO,
             command_timeout: Duration::from_secs(2),
+            durability: hubbub::config::store::Demand::Auto,
         };
         let presence = Presence { lease: long, renew: long, reap: long, grace: long, assert: long };
         Self { store, presence }
@@ -129,7 +130,7 @@ async fn redis(server: &Server, settings: &Settings) -> Node {
     let Settings { store, presence } = settings;
     let link = Link::connect(&server.url().into(), store, &lifecycle).unwrap();
     tokio::time::timeout(Duration::from_secs(10), link.ready()).await.unwrap();
-    let store = RedisStore::open(link.clone(), store, presence, id.clone());
+    let store = RedisStore::open(link.clone(), store, presence, id.clone(), &lifecycle);
     let (adapter, hearing) = RedisAdapter::open(link, &lifecycle).unwrap();
     Node { id, log: store.clone(), members: store.clone(), sessions: store, adapter, hearing }
 }

@@ -11,6 +11,9 @@ export interface Cursor {
   seq: number;
 }
 
+/** What an acknowledged message survives. Each survives what the one before does. */
+export type Durability = "unknown" | "none" | "process" | "disk" | "replica";
+
 /** How a refusal looks in an ack, and in `error:notice` where nobody waits for one. */
 export interface ErrorNotice {
   /** Stable. */
@@ -237,6 +240,8 @@ export interface SessionReady {
   /** This connection's public id. */
   connection: string;
   device?: string | null;
+  /** What a message survives once it is acknowledged. */
+  durability: Durability;
   limits: Limits;
   node: string;
   /** Rooms one is in for good; they come with lasting memberships. */
