@@ -17,6 +17,9 @@ const SCHEMES: [&str; 6] =
 const LONGEST_QUEUE: usize = 10_000;
 /// Pushes that may wait to be read; more are a `Lagged`, which is repaired from the log.
 const LONGEST_FEED: usize = 8_192;
+/// Between two tries to connect, in ms: however long Redis was away, messages are taken again
+/// within three seconds of its return.
+const LONGEST_PAUSE: u32 = 1_000;
 /// A connection that owes an answer for this long is given up.
 const UNRESPONSIVE: Duration = Duration::from_secs(5);
 
@@ -30,7 +33,7 @@ pub(super) fn builder(url: &SecretString, command_timeout: Duration) -> anyhow::
     config.version = RespVersion::RESP3;
     // Redis may come later than we do.
     config.fail_fast = false;
-    let mut policy = ReconnectPolicy::new_exponential(0, 100, 5_000, 2);
+    let mut policy = ReconnectPolicy::new_exponential(0, 100, LONGEST_PAUSE, 2);
     policy.set_jitter(100);
     let mut builder = Builder::from_config(config);
     builder.set_policy(policy);
