@@ -1,5 +1,5 @@
 //! Rows of the table of bad inputs that need more than one step.
-use std::{collections::HashSet, time::Instant};
+use std::collections::HashSet;
 
 use futures_util::future::join_all;
 use hubbub::domain::position::LAST_SEQ;
@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 
 use super::QUICK;
 use crate::harness::{
-    Alone, Arrival, Cluster, Node, Settings, Stage, User, eventually, new_mid, patiently, texts,
+    Alone, Arrival, Cluster, Node, Settings, Stage, Stopwatch, User, eventually, new_mid,
+    patiently, texts,
 };
 
 async fn history(user: &User) -> Vec<String> {
@@ -213,13 +214,13 @@ async fn without_its_store_every_event_that_needs_it_is_unavailable_and_may_be_r
     let users = join_all(asks.iter().map(|(event, _)| here.join(event, "lobby"))).await;
     here.redis().kill().await;
 
-    let began = Instant::now();
+    let watch = Stopwatch::start();
     let refused = join_all(
         users.iter().zip(&asks).map(|(user, (event, ask))| user.refused(event, ask.clone())),
     );
     let refused = patiently("refusals", refused).await;
 
-    assert!(began.elapsed() < 3 * QUICK, "{:?}", began.elapsed());
+    assert!(watch.elapsed() < 3 * QUICK, "{:?}", watch.elapsed());
     for ((event, _), error) in asks.iter().zip(refused) {
         let said = (&error["code"], &error["retryable"]);
         assert_eq!(said, (&json!("unavailable"), &json!(true)), "{event}: {error}");

@@ -1,5 +1,5 @@
 //! A Redis of the test's own: it can crash, and come back with what it has written.
-use std::{net::TcpListener, process::Command, time::Duration};
+use std::process::Command;
 
 use parking_lot::Mutex;
 use rustix::process::Signal;
@@ -9,12 +9,14 @@ use tokio::{
     net::TcpStream,
 };
 
-use super::{Process, eventually};
+use super::{PATIENCE, Process, eventually, port::Port};
 
 pub(crate) struct Redis {
     process: Mutex<Option<Process>>,
-    port: u16,
+    port: Port,
     folder: TempDir,
+    /// When what it is told reaches the disk.
+    fsync: &'static str,
 }
 
 impl Redis {
@@ -24,23 +26,30 @@ impl Redis {
         redis
     }
 
+    /// One that answers only once the disk has it: on a slow disk the usual one may answer up to
+    /// two seconds before it has written anything, which a crash then takes along.
+    pub(crate) async fn start_lasting() -> Self {
+        let redis = Self { fsync: "always", ..Self::not_yet() };
+        redis.restart().await;
+        redis
+    }
+
     /// A place for one that is started later.
     pub(crate) fn not_yet() -> Self {
-        // Free a moment ago; a test that loses it to another fails at starting, not silently.
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        Self { process: Mutex::default(), port, folder: TempDir::new().unwrap() }
+        let (process, port) = (Mutex::default(), Port::reserve());
+        Self { process, port, folder: TempDir::new().unwrap(), fsync: "everysec" }
     }
 
     pub(crate) fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}", self.port)
+        format!("redis://127.0.0.1:{}", self.port.number())
     }
 
     /// Starts it (again), on the same port and with what is in its folder.
     pub(crate) async fn restart(&self) {
         let mut command = Command::new("redis-server");
         command
-            .args(["--port", &self.port.to_string(), "--bind", "127.0.0.1", "--save", ""])
-            .args(["--appendonly", "yes", "--appendfsync", "everysec", "--dir"])
+            .args(["--port", &self.port.number().to_string(), "--bind", "127.0.0.1", "--save", ""])
+            .args(["--appendonly", "yes", "--appendfsync", self.fsync, "--dir"])
             .arg(self.folder.path());
         *self.process.lock() = Some(Process::start("redis-server", command));
         eventually("Redis answers", || async {
@@ -50,7 +59,7 @@ impl Redis {
         .await;
     }
 
-    /// Kills it as a crash would; the port is free afterwards.
+    /// Kills it as a crash would; nobody else can take its place meanwhile.
     pub(crate) async fn kill(&self) {
         let process = self.process.lock().take().unwrap();
         process.kill().await;
@@ -76,12 +85,12 @@ impl Redis {
 
     /// Runs one command, given and answered as in a terminal's raw line; none: it is not there.
     pub(crate) async fn run(&self, command: &str) -> Option<String> {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).await.ok()?;
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port.number())).await.ok()?;
         // `QUIT` closes, so that the whole answer is what comes until the end.
         stream.write_all(format!("{command}\r\nQUIT\r\n").as_bytes()).await.ok()?;
         let mut answer = Vec::new();
         let read = stream.read_to_end(&mut answer);
-        tokio::time::timeout(Duration::from_secs(2), read).await.ok()?.ok()?;
+        tokio::time::timeout(PATIENCE, read).await.ok()?.ok()?;
         Some(String::from_utf8_lossy(&answer).into_owned())
     }
 }

@@ -102,6 +102,14 @@ impl User {
         assert!(matches!(greeting, Greeting::Connected), "{greeting:?}");
     }
 
+    /// Waits for a refusal instead; what `connect_error` says.
+    pub(crate) async fn is_refused(&self) -> Value {
+        match patiently("a refusal", self.inbox.greeting()).await {
+            Greeting::Rejected(why) => why,
+            Greeting::Connected => panic!("was let in"),
+        }
+    }
+
     pub(crate) fn id(&self) -> &str {
         self.ready["user"]["id"].as_str().unwrap()
     }
