@@ -16,7 +16,10 @@ fn slow() -> Settings {
     Settings::default().with("limits.message_rate", 2).with("limits.message_burst", 20)
 }
 
-/// Sends many without waiting: their mids and answers, in order.
+/// How long somebody may be refused and go on, before being sent away.
+const SENT_AWAY_AFTER: Duration = Duration::from_secs(10);
+
+/// Sends many without waiting: their mids and answers, in order; to the end, if it comes before.
 async fn burst(user: &User, count: usize) -> Vec<(String, Value)> {
     let send = |_| {
         let mid = new_mid();
@@ -25,7 +28,8 @@ async fn burst(user: &User, count: usize) -> Vec<(String, Value)> {
     let begun: Vec<_> = (0..count).map(send).collect();
     let mut answers = Vec::new();
     for (id, mid) in begun {
-        answers.push((mid, user.answer_to(id).await));
+        let Some(answer) = user.answer_before_the_end(id).await else { break };
+        answers.push((mid, answer));
     }
     answers
 }
@@ -49,6 +53,7 @@ async fn who_sends_too_fast_is_told_when_to_send_again_and_loses_nothing(#[case]
 
     let answers = burst(&ada, 31).await;
 
+    assert_eq!(answers.len(), 31);
     let (first, rest) = answers.split_at(20);
     assert_eq!(accepted(first).len(), 20);
     let refused: Vec<_> = rest.iter().filter(|(_, answer)| answer["ok"] != true).collect();
@@ -83,15 +88,20 @@ async fn a_thousand_at_once_are_all_answered_and_those_accepted_are_in_order(#[c
     let ada = here.join("ada", "lobby").await;
     let bob = there.join("bob", "lobby").await;
 
+    let began = Instant::now();
     let answers = burst(&ada, 1_000).await;
 
+    let is_late = began.elapsed() > SENT_AWAY_AFTER;
+    assert!(answers.len() == 1_000 || is_late, "{} were answered", answers.len());
     let accepted = accepted(&answers);
     assert!((20..200).contains(&accepted.len()), "{}", accepted.len());
     for (_, answer) in answers.iter().filter(|(_, answer)| answer["ok"] != true) {
         assert_eq!(answer["error"]["code"], "rate_limited");
     }
     assert_eq!(bob.hears_texts(accepted.len()).await, accepted);
-    assert_eq!(history(&ada).await, accepted);
+    let kept = history(&bob).await;
+    assert_eq!(kept[..accepted.len()], accepted);
+    assert!(kept.len() == accepted.len() || is_late, "{} of {}", accepted.len(), kept.len());
 }
 
 // B111

@@ -178,7 +178,11 @@ async fn the_members_of_a_large_room_come_in_pages() {
     let node = Alone::forgetful(Settings::default()).await;
     let all = join_all((0..250).map(|n| {
         let (node, name) = (node.clone(), format!("user {n}"));
-        async move { node.join(&name, "lobby").await }
+        async move {
+            let user = node.welcome(&name).await;
+            user.joins_in_the_end("lobby").await;
+            user
+        }
     }))
     .await;
 
