@@ -8,11 +8,9 @@ import { io } from "socket.io-client";
 import { openClient } from "../../../client/dist/client.js";
 import { realEnv } from "../../../client/dist/env.js";
 import { startNode } from "../../../../tests/clients/harness/hubbub.mjs";
-import { freePort, kill, run } from "../../../../tests/clients/harness/processes.mjs";
+import { find, freePlace, kill, run } from "../../../../tests/clients/harness/processes.mjs";
 import { within } from "../../../../tests/clients/harness/wait.mjs";
 import { startProxy } from "./proxy.mjs";
-
-const REDIS = process.env.REDIS_SERVER ?? "/usr/bin/redis-server";
 
 export async function startCluster(count = 3, env = {}) {
   const redis = await startRedis();
@@ -106,18 +104,19 @@ export async function storeLog(url, lobby = "lobby") {
 export const line = ({ seq, mid, text }) => `${seq} ${mid} ${text}`;
 
 async function startRedis() {
-  const port = await freePort();
+  const { host, port } = await freePlace();
   const folder = mkdtempSync(join(tmpdir(), "hubbub-redis-"));
-  const options = { port, bind: "127.0.0.1", dir: folder, appendonly: "yes", save: "" };
+  // It is killed: on a slow disk `everysec` may answer up to two seconds before anything is written.
+  const options = { port, bind: host, dir: folder, appendonly: "yes", appendfsync: "always", save: "" };
   let redis;
   const start = async () => {
-    redis = run(REDIS, Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)]));
+    redis = run(find("REDIS_SERVER", "redis-server"), Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)]));
     const ready = new Promise((settle) => redis.output.on("data", () => redis.said().includes("Ready to accept connections") && settle()));
     await within(ready, "Redis ready", redis.said);
   };
   await start();
   return {
-    url: `redis://127.0.0.1:${port}`,
+    url: `redis://${host}:${port}`,
     start,
     kill: () => kill(redis),
     async stop() {
