@@ -43,8 +43,7 @@ async fn what_was_said_is_there_after_every_node_was_killed(#[case] stage: Stage
 
 #[tokio::test]
 async fn while_redis_is_away_clients_stay_and_are_told_and_afterwards_nothing_is_lost() {
-    let redis = Arc::new(Redis::start_lasting().await);
-    let [here, there, yonder] = Cluster::start_on(redis, Settings::default()).await;
+    let [here, there, yonder] = Cluster::start().await;
     let ada = here.join("ada", "lobby").await;
     let bob = there.join("bob", "lobby").await;
     let cyd = yonder.join("cyd", "lobby").await;

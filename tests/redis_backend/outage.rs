@@ -30,7 +30,7 @@ async fn a_killed_redis_comes_back_with_everything_and_is_heard_again() {
     let first = node.store.append(&message(&lobby(), "before")).await.unwrap();
     assert_eq!(node.hear_seq().await, 1);
 
-    server.kill();
+    server.crash();
     until(|| async { !node.link.is_up() }).await;
     let during = message(&lobby(), "during");
     let refused = node.store.append(&during).now_or_never().expect("it is refused at once");

@@ -60,8 +60,7 @@ impl Server {
         let child = Command::new("redis-server")
             .args(cluster)
             .args(["--port", &self.port().to_string(), "--bind", "127.0.0.1", "--save", ""])
-            // On a slow disk `everysec` may answer up to two seconds before anything is written.
-            .args(["--appendonly", "yes", "--appendfsync", "always", "--dir"])
+            .args(["--appendonly", "yes", "--appendfsync", "everysec", "--dir"])
             .arg(self.dir.path())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -75,8 +74,14 @@ impl Server {
         }
     }
 
-    /// As `kill -9`.
-    pub(crate) fn kill(&mut self) {
+    /// As `kill -9`, but for what it has answered and not yet written: on a slow disk those may be
+    /// two seconds.
+    pub(crate) fn crash(&mut self) {
+        assert_eq!(self.cli(&["CONFIG", "SET", "appendfsync", "always"]), "+OK");
+        self.kill();
+    }
+
+    fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
             child.kill().unwrap();
             child.wait().unwrap();

@@ -15,8 +15,6 @@ pub(crate) struct Redis {
     process: Mutex<Option<Process>>,
     port: Port,
     folder: TempDir,
-    /// When what it is told reaches the disk.
-    fsync: &'static str,
 }
 
 impl Redis {
@@ -26,18 +24,10 @@ impl Redis {
         redis
     }
 
-    /// One that answers only once the disk has it: on a slow disk the usual one may answer up to
-    /// two seconds before it has written anything, which a crash then takes along.
-    pub(crate) async fn start_lasting() -> Self {
-        let redis = Self { fsync: "always", ..Self::not_yet() };
-        redis.restart().await;
-        redis
-    }
-
     /// A place for one that is started later.
     pub(crate) fn not_yet() -> Self {
         let (process, port) = (Mutex::default(), Port::reserve());
-        Self { process, port, folder: TempDir::new().unwrap(), fsync: "everysec" }
+        Self { process, port, folder: TempDir::new().unwrap() }
     }
 
     pub(crate) fn url(&self) -> String {
@@ -49,7 +39,7 @@ impl Redis {
         let mut command = Command::new("redis-server");
         command
             .args(["--port", &self.port.number().to_string(), "--bind", "127.0.0.1", "--save", ""])
-            .args(["--appendonly", "yes", "--appendfsync", self.fsync, "--dir"])
+            .args(["--appendonly", "yes", "--appendfsync", "everysec", "--dir"])
             .arg(self.folder.path());
         *self.process.lock() = Some(Process::start("redis-server", command));
         eventually("Redis answers", || async {
@@ -59,8 +49,11 @@ impl Redis {
         .await;
     }
 
-    /// Kills it as a crash would; nobody else can take its place meanwhile.
+    /// Kills it as a crash would, but for what it has answered and not yet written: on a slow disk
+    /// those may be two seconds. Nobody else can take its place meanwhile.
     pub(crate) async fn kill(&self) {
+        let written = self.run("CONFIG SET appendfsync always").await.unwrap();
+        assert!(written.starts_with("+OK"), "{written}");
         let process = self.process.lock().take().unwrap();
         process.kill().await;
     }

@@ -28,7 +28,7 @@ window.kept = () => new Promise((settle) => {
 `;
 // A page that is put in by the test counts as one from the internet, which may not reach this machine.
 const REACH_LOOPBACK = "--disable-features=LocalNetworkAccessChecks";
-const limit = { timeout: 60_000 };
+const limit = { timeout: 180_000 };
 
 let [browser, program, node] = [];
 before(async () => {

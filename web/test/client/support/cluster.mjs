@@ -1,5 +1,6 @@
 // Three real nodes on a real Redis that can be restarted, and clients whose requests are counted.
 import { mkdtempSync, rmSync } from "node:fs";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -42,7 +43,7 @@ export async function startCluster(count = 3, env = {}) {
       };
       const client = openClient(
         proxy.url,
-        { name, storage: null, ackTimeoutMs: 3_000, ...options, socket: { forceNew: true, transports: ["websocket"], reconnectionDelay: 100, reconnectionDelayMax: 400, timeout: 3_000, ...options.socket } },
+        { name, storage: null, ackTimeoutMs: 5_000, ...options, socket: { forceNew: true, transports: ["websocket"], reconnectionDelay: 100, reconnectionDelayMax: 400, timeout: 5_000, ...options.socket } },
         open,
         realEnv,
       );
@@ -103,11 +104,17 @@ export async function storeLog(url, lobby = "lobby") {
 
 export const line = ({ seq, mid, text }) => `${seq} ${mid} ${text}`;
 
+/** Redis' answer to one command. */
+async function ask(host, port, command) {
+  const socket = connect(port, host);
+  socket.end(`${command}\r\nQUIT\r\n`);
+  return Buffer.concat(await socket.toArray()).toString();
+}
+
 async function startRedis() {
   const { host, port } = await freePlace();
   const folder = mkdtempSync(join(tmpdir(), "hubbub-redis-"));
-  // It is killed: on a slow disk `everysec` may answer up to two seconds before anything is written.
-  const options = { port, bind: host, dir: folder, appendonly: "yes", appendfsync: "always", save: "" };
+  const options = { port, bind: host, dir: folder, appendonly: "yes", save: "" };
   let redis;
   const start = async () => {
     redis = run(find("REDIS_SERVER", "redis-server"), Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)]));
@@ -118,7 +125,11 @@ async function startRedis() {
   return {
     url: `redis://${host}:${port}`,
     start,
-    kill: () => kill(redis),
+    /** As a crash would, but for what it has answered and not yet written: on a slow disk those may be two seconds. */
+    async kill() {
+      await within(ask(host, port, "CONFIG SET appendfsync always"), "Redis has written everything", redis.said);
+      await kill(redis);
+    },
     async stop() {
       await kill(redis);
       rmSync(folder, { recursive: true, force: true });
