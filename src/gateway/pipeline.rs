@@ -385,7 +385,7 @@ mod tests {
                 heard += &ask(&engine, Method::GET, &sid, "").await;
             }
         };
-        tokio::time::timeout(Duration::from_secs(5), all).await.expect("all three are answered");
+        tokio::time::timeout(Duration::from_secs(30), all).await.expect("all three are answered");
 
         assert!(connected.starts_with("40"), "{connected}");
         let first = heard.find(r#"431[{"ok":false,"error":{"code":"internal""#);

@@ -27,9 +27,8 @@ pub async fn run_replicated(
     let Some(key) = asked.first().and_then(|(keys, _)| keys.first()).cloned() else {
         return Vec::new();
     };
-    let client = match link.commands(&key) {
-        Ok(client) => client,
-        Err(_) => return refuse(asked.len(), || Error::unavailable(Outcome::None)),
+    let Ok(client) = link.commands(&key) else {
+        return refuse(asked.len(), || Error::unavailable(Outcome::None));
     };
     let requests: Vec<Request> =
         asked.into_iter().map(|(keys, args)| Request::new(keys, args)).collect();

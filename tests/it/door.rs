@@ -1,12 +1,18 @@
 //! The door: what may not come in, what may not leak out, and streams that end midway.
+use std::time::Duration;
+
 use futures_util::{SinkExt, StreamExt};
 use rstest::rstest;
 use serde_json::{Value, json};
 use tokio_tungstenite::{connect_async, tungstenite::Message};
 
 use crate::harness::{
-    Alone, Arrival, Cluster, Http, Node, Settings, Transport, User, eventually, new_mid, patiently,
+    Alone, Arrival, Cluster, Http, Node, Settings, Stopwatch, Transport, User, eventually, new_mid,
+    patiently,
 };
+
+/// How long who was refused may stay.
+const REFUSED_STAYS: Duration = Duration::from_millis(1_800);
 
 const POLLING: &str = "/socket.io/?EIO=4&transport=polling";
 
@@ -136,6 +142,22 @@ async fn a_page_of_another_origin_is_turned_away_where_origins_are_listed() {
 
     assert_eq!(answers, [200, 403, 403, 403]);
     assert_eq!(http(&node).await.get(POLLING).await.unwrap().status, 200, "no page, no origin");
+}
+
+#[rstest]
+#[case::by_websocket(Transport::WebSocket)]
+#[case::by_polling(Transport::Polling)]
+#[tokio::test]
+async fn who_is_refused_may_hear_it_and_is_gone_soon(#[case] transport: Transport) {
+    let settings = Settings::default().with("engine.connect_timeout", "5m");
+    let node = Alone::forgetful(settings).await;
+
+    let mallory = Arrival::of("admin").by(transport).knock(node.address()).await;
+    let watch = Stopwatch::start();
+    mallory.closed().await;
+
+    assert!(watch.elapsed() < REFUSED_STAYS, "stayed for {:?}", watch.elapsed());
+    assert_eq!(mallory.is_refused().await["message"], "reserved");
 }
 
 #[tokio::test]

@@ -1,6 +1,4 @@
 //! How a node goes: people are told, nothing hangs, and what is wrong is said in one line.
-use std::time::{Duration, Instant};
-
 use rstest::rstest;
 use rustix::process::Signal;
 
@@ -9,8 +7,6 @@ use crate::harness::{
     new_mid,
 };
 
-/// "At once", on a busy machine.
-const AT_ONCE: Duration = Duration::from_secs(3);
 /// More than all kernel buffers between a node and somebody who does not read.
 const FLOOD: usize = 700;
 const AT_A_TIME: usize = 25;
@@ -65,32 +61,26 @@ async fn what_was_being_said_when_a_node_went_is_answered_and_kept() {
 #[tokio::test]
 async fn somebody_who_does_not_read_holds_nobody_up() {
     let _turn = heavy().await;
-    let settings = Settings::default().unlimited().with("limits.unsent_bytes", "100MiB");
+    // Its end is not the deadline's doing.
+    let settings = Settings::default().unlimited().with("drain.deadline", "10m");
     let node = Alone::forgetful(settings).await;
     let _stalled = Stalled::join(&node, "lobby").await;
     let ada = node.join("ada", "lobby").await;
     flood(&ada).await;
 
-    let told = Instant::now();
     node.stop().await;
-
-    assert!(told.elapsed() < Duration::from_secs(10), "ended after {:?}", told.elapsed());
 }
 
 #[rstest]
 #[case::for_too_many_bytes("limits.unsent_bytes", "1MiB")]
-#[case::for_too_long("limits.unsent_age", "2s")]
+#[case::for_too_long("limits.unsent_age", "5s")]
 #[tokio::test]
 async fn who_does_not_read_is_sent_away_and_nobody_else_notices(
     #[case] limit: &str,
     #[case] value: &str,
 ) {
     let _turn = heavy().await;
-    let settings = Settings::default()
-        .unlimited()
-        .with("limits.unsent_bytes", "100MiB")
-        .with("limits.unsent_age", "10m")
-        .with(limit, value);
+    let settings = Settings::default().unlimited().with(limit, value);
     let node = Alone::forgetful(settings).await;
     let stalled = Stalled::join(&node, "lobby").await;
     let bob = node.join("bob", "lobby").await;
@@ -136,15 +126,16 @@ async fn flood_heard_by(by: &User, hearers: &[&User]) {
 
 #[tokio::test]
 async fn a_person_at_the_terminal_does_not_wait() {
-    let settings = Settings::default().with("drain.balancer_lag", "5s").with("drain.spread", "10s");
+    let settings = Settings::default()
+        .with("drain.balancer_lag", "5m")
+        .with("drain.spread", "5m")
+        .with("drain.deadline", "15m");
     let node = Alone::start_with(settings).await;
     let ada = node.join("ada", "lobby").await;
 
-    let told = Instant::now();
     node.signal(Signal::INT);
 
     node.ends_well().await;
-    assert!(told.elapsed() < AT_ONCE, "ended after {:?}", told.elapsed());
     ada.closed().await;
 }
 

@@ -8,5 +8,9 @@ mod hearing;
 mod log;
 mod members;
 mod outage;
+#[path = "../it/harness/port.rs"]
+mod port;
 mod server;
+#[path = "../it/harness/stopwatch.rs"]
+mod stopwatch;
 mod world;

@@ -20,7 +20,7 @@ use secrecy::SecretString;
 use crate::server::Server;
 
 /// Longer than anything here takes, unless it never happens.
-pub(crate) const SOON: Duration = Duration::from_secs(20);
+pub(crate) const SOON: Duration = Duration::from_secs(30);
 
 pub(crate) fn store_config(server: &Server) -> Store {
     Store {

@@ -102,6 +102,14 @@ impl User {
         assert!(matches!(greeting, Greeting::Connected), "{greeting:?}");
     }
 
+    /// Waits for a refusal instead; what `connect_error` says.
+    pub(crate) async fn is_refused(&self) -> Value {
+        match patiently("a refusal", self.inbox.greeting()).await {
+            Greeting::Rejected(why) => why,
+            Greeting::Connected => panic!("was let in"),
+        }
+    }
+
     pub(crate) fn id(&self) -> &str {
         self.ready["user"]["id"].as_str().unwrap()
     }
@@ -128,6 +136,20 @@ impl User {
     pub(crate) async fn join(&self, room: &str) -> Value {
         room.clone_into(&mut self.room.lock());
         self.granted("room:join", json!({ "room": room })).await
+    }
+
+    /// Joins one of many rooms that many join at once: a node that is out of breath says so in
+    /// time, and is asked again.
+    pub(crate) async fn joins_in_the_end(&self, room: &str) {
+        room.clone_into(&mut self.room.lock());
+        eventually("a place in the room", || async {
+            let ack = self.ask("room:join", json!({ "room": room })).await;
+            let is_later =
+                ack["error"]["code"] == "unavailable" && ack["error"]["retryable"] == true;
+            assert!(ack["ok"] == true || is_later, "{ack}");
+            (ack["ok"] == true).then_some(())
+        })
+        .await;
     }
 
     /// Joins where it was before.
@@ -221,6 +243,11 @@ impl User {
     /// The answer, and how many events came before it.
     pub(crate) async fn answer_after(&self, id: u64) -> (Value, usize) {
         patiently("an ack", self.inbox.ack(id)).await
+    }
+
+    /// The answer; none: the connection has ended before.
+    pub(crate) async fn answer_before_the_end(&self, id: u64) -> Option<Value> {
+        patiently("an ack or the end", self.inbox.ack_before_the_end(id)).await
     }
 
     /// The answer, if it has come; also of a connection that has ended.

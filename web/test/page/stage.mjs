@@ -4,6 +4,7 @@ import { createRequire } from "node:module";
 import { setTimeout as pause } from "node:timers/promises";
 import test from "node:test";
 
+import { launching } from "../../../tests/clients/harness/chromium.mjs";
 import { Client } from "../../../tests/clients/harness/client.mjs";
 import { startNode, startRedis } from "../../../tests/clients/harness/hubbub.mjs";
 import { WITHIN_MS, until } from "../../../tests/clients/harness/wait.mjs";
@@ -12,7 +13,6 @@ import { chromium } from "playwright-core";
 
 export { pause, until };
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-const ARGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--enable-precise-memory-info", "--js-flags=--expose-gc"];
 
 /** Plenty, so that 10,000 messages are there in seconds. */
 const GENEROUS = { HUBBUB__LIMITS__MESSAGE_RATE: "100000", HUBBUB__LIMITS__MESSAGE_BURST: "100000", HUBBUB__STORE__RETENTION_MESSAGES: "100000" };
@@ -27,7 +27,7 @@ export function play(name, script, { nodes: names = ["amber", "basalt"], env = {
     const nodes = [];
     try {
       for (const node of names) nodes.push(await startNode({ store: redis.url, name: node, env: { ...GENEROUS, HUBBUB__SERVER__NODE: node, ...env } }));
-      const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", headless: true, args: ARGS });
+      const browser = await chromium.launch(launching("--enable-precise-memory-info", "--js-flags=--expose-gc"));
       owned.push(browser);
       stage = new Stage({ nodes, browser, owned, complaints });
       await script(stage);
