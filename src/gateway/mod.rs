@@ -9,27 +9,31 @@ mod guard;
 mod lifesign;
 mod link;
 mod listener;
+mod notice;
 mod outbox;
 mod pipeline;
 pub mod protocol;
 mod socket;
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
 
 use axum::{
     Router,
     http::{HeaderName, HeaderValue},
     routing::{any, get},
 };
-use schemars::JsonSchema;
-use serde::Serialize;
 use socketioxide::{
     ParserConfig, SocketIo, TransportType, adapter::LocalAdapter, service::SocketIoService,
 };
 use tokio_util::sync::CancellationToken;
 use tower_http::{cors, set_header::SetResponseHeaderLayer};
 
-pub use self::{admin::Health, socket::CLIENT_EVENTS};
+pub use self::{admin::Health, notice::Notice, socket::CLIENT_EVENTS};
 use self::{
     classic::lobby::Lobby,
     door::Door,
@@ -40,7 +44,7 @@ use self::{
 use crate::{
     clock,
     config::Config,
-    rooms::{CloseReason, Connection, Frame, Words},
+    rooms::{CloseReason, Connection, Words},
     state::AppState,
 };
 
@@ -113,6 +117,8 @@ pub struct Gateway {
     door: Arc<Door>,
     engine: Engine,
     eio3: bool,
+    /// The store is away, and people have been told.
+    degraded: Arc<AtomicBool>,
     /// Ends the accept loop and the internal address.
     closed: CancellationToken,
 }
@@ -126,7 +132,14 @@ impl Gateway {
         let (engine, io) = build_engine(config);
         let eio3 = config.classic.enabled && config.engine.eio3;
         let closed = CancellationToken::new();
-        let gateway = Self { app, door: door.clone(), engine: engine.clone(), eio3, closed };
+        let gateway = Self {
+            app,
+            door: door.clone(),
+            engine: engine.clone(),
+            eio3,
+            degraded: Arc::default(),
+            closed,
+        };
         gateway.register_native(&io);
         if let Some(lobby) = &dialects.0 {
             gateway.register_classic(&io, lobby);
@@ -229,18 +242,7 @@ impl Gateway {
 
 fn tell_draining(connection: &Connection, spread: Duration) {
     let after_ms = u64::try_from(clock::jitter(spread).as_millis()).unwrap_or(0);
-    let notice = Notice { code: CloseReason::Draining, reconnect: true, after_ms };
-    connection.push(&Frame::new("system:notice", &notice));
-}
-
-/// Said before the server closes a connection, where it can still be said.
-#[derive(Debug, Serialize, JsonSchema)]
-pub struct Notice {
-    pub code: CloseReason,
-    /// Whether to come back.
-    pub reconnect: bool,
-    /// When, in ms from now.
-    pub after_ms: u64,
+    connection.push(&Notice::closing(CloseReason::Draining, after_ms));
 }
 
 fn build_engine(config: &Config) -> (Engine, SocketIo) {

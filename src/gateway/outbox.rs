@@ -49,9 +49,8 @@ impl Outbox for SocketOutbox {
             CloseReason::Draining | CloseReason::Refused => self.link.close_after_last_word(reason),
             CloseReason::TooLarge | CloseReason::RateLimited => {
                 let after_ms = if reason == CloseReason::RateLimited { COOL_DOWN_MS } else { 0 };
-                let notice = Notice { code: reason, reconnect: true, after_ms };
                 // If it cannot be said any more, the end says it.
-                self.push(&Frame::new("system:notice", &notice)).ok();
+                self.push(&Notice::closing(reason, after_ms)).ok();
                 self.link.close_after_last_word(reason);
             }
         }

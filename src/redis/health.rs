@@ -2,7 +2,7 @@
 use std::{
     collections::HashSet,
     sync::atomic::{AtomicBool, Ordering},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use fred::{
@@ -22,6 +22,7 @@ const ANSWER_WITHIN: Duration = Duration::from_millis(500);
 pub(super) struct Health {
     up: watch::Sender<bool>,
     was_up: AtomicBool,
+    down_since: Mutex<Option<Instant>>,
     durability: Mutex<Durability>,
     /// A command was not answered, or with somebody else's answer.
     doubts: Notify,
@@ -34,6 +35,7 @@ impl Default for Health {
         Self {
             up: watch::Sender::new(false),
             was_up: AtomicBool::new(false),
+            down_since: Mutex::new(Some(Instant::now())),
             durability: Mutex::new(Durability::Unknown),
             doubts: Notify::new(),
             silent: RwLock::default(),
@@ -62,12 +64,19 @@ impl Health {
         *self.durability.lock() = durability;
     }
 
+    /// For how long it has been down, if it is.
+    pub(super) fn down_for(&self) -> Option<Duration> {
+        self.down_since.lock().map(|since| since.elapsed())
+    }
+
     pub(super) fn up(&self) {
+        *self.down_since.lock() = None;
         self.was_up.store(true, Ordering::Release);
         self.up.send_replace(true);
     }
 
     pub(super) fn down(&self) {
+        *self.down_since.lock() = Some(Instant::now());
         self.up.send_replace(false);
     }
 

@@ -8,7 +8,7 @@ use fred::{
     prelude::{Client, ClientLike, EventInterface, FromValue, Value},
 };
 use secrecy::SecretString;
-use tokio::{sync::broadcast::error::RecvError, time::Instant};
+use tokio::sync::broadcast::error::RecvError;
 
 use super::{
     checks::{self, Found},
@@ -66,6 +66,11 @@ impl Link {
     /// Whether commands would be tried now.
     pub fn is_up(&self) -> bool {
         self.health.is_up() && self.commands.is_connected()
+    }
+
+    /// For how long it has been down, if it is.
+    pub fn down_for(&self) -> Option<Duration> {
+        self.health.down_for()
     }
 
     /// Each change of [`Link::is_up`], from now on.
@@ -152,16 +157,20 @@ impl Link {
             }
             tracing::info!(durability = %self.durability(), "connected to Redis");
             self.health.up();
-            let why = tokio::select! {
+            let lost = tokio::select! {
                 lost = errors.recv() => match lost {
-                    Ok((failure, _)) => failure.to_string(),
-                    Err(RecvError::Lagged(_)) => "many errors".to_owned(),
+                    Ok((failure, _)) => Some(failure.to_string()),
+                    Err(RecvError::Lagged(_)) => Some("many errors".to_owned()),
                     Err(RecvError::Closed) => return,
                 },
-                why = self.until_silent() => why.to_owned(),
+                () = self.until_silent() => None,
             };
             self.health.down();
+            let why = lost.as_deref().unwrap_or("it does not answer");
             tracing::warn!(why, "lost the connection to Redis; trying again");
+            if lost.is_none() {
+                let_go(&self.commands).await;
+            }
         }
     }
 
@@ -190,25 +199,24 @@ impl Link {
         Ok(())
     }
 
-    /// Returns when the connection is of no more use although nothing said so; then it is given up.
-    /// In a cluster that is so for one server only, which is asked until it answers or is replaced.
-    async fn until_silent(&self) -> &'static str {
-        let mut beat = tokio::time::interval_at(Instant::now() + HEARTBEAT, HEARTBEAT);
+    /// Returns when the connection is of no more use although nothing said so.
+    async fn until_silent(&self) {
+        tokio::select! {
+            () = self.health.doubted() => {}
+            () = self.until_no_heartbeat() => {}
+        }
+    }
+
+    /// In a cluster one server may be silent alone; it is asked until it answers or is replaced.
+    async fn until_no_heartbeat(&self) {
         loop {
-            tokio::select! {
-                () = self.health.doubted() => {}
-                _ = beat.tick() => {
-                    if self.health.ask_silent(&self.commands).await {
-                        continue;
-                    }
-                    match self.commands.ping::<Value>(None).await {
-                        Err(failure) if is_silence(&failure) => {}
-                        _ => continue,
-                    }
-                }
+            tokio::time::sleep(HEARTBEAT).await;
+            if !self.health.ask_silent(&self.commands).await
+                && let Err(failure) = self.commands.ping::<Value>(None).await
+                && is_silence(&failure)
+            {
+                return;
             }
-            let_go(&self.commands).await;
-            return "it does not answer";
         }
     }
 }

@@ -60,6 +60,13 @@ async fn while_redis_is_away_clients_stay_and_are_told_and_afterwards_nothing_is
         (away.elapsed() > OUTAGE).then_some(())
     })
     .await;
+    let dan = here.welcome("dan").await;
+    for user in [&ada, &bob, &cyd, &dan] {
+        assert_eq!(user.next("system:notice").await["code"], "degraded");
+    }
+    let probe = here.probe("/readyz").await.unwrap();
+    assert!(probe.status == 200 && probe.body.contains("store: degraded"), "{}", probe.body);
+
     here.redis().restart().await;
     let back = Stopwatch::start();
     for (n, user) in [&ada, &bob, &cyd].into_iter().enumerate() {
@@ -73,6 +80,7 @@ async fn while_redis_is_away_clients_stay_and_are_told_and_afterwards_nothing_is
     assert_eq!(all.iter().map(|message| &message.mid).collect::<Vec<_>>(), mids);
     for user in [&ada, &bob, &cyd] {
         assert!(user.is_connected());
+        assert_eq!(user.next("system:notice").await["code"], "restored");
         for sent in &sent {
             assert_eq!(user.hears().await.mid, sent.mid);
         }
@@ -114,6 +122,28 @@ async fn while_redis_hangs_every_send_is_answered_in_time_and_may_be_tried_again
     ada.says_in_the_end("after").await;
     assert_eq!(bob.hears_texts(3).await, ["before", "into the void", "after"]);
     assert!(ada.is_connected() && bob.is_connected());
+}
+
+#[tokio::test]
+async fn while_redis_hangs_what_waits_behind_others_is_answered_in_time_too() {
+    let [here, ..] = Cluster::start().await;
+    let ada = here.join("ada", "lobby").await;
+    ada.say("before").await;
+
+    here.redis().hangs();
+    let asked = Stopwatch::start();
+    let said: Vec<u64> = (0..20)
+        .map(|n| ada.begin("message:send", ada.message(&new_mid(), &n.to_string())))
+        .collect();
+    for id in said {
+        let ack = ada.answer_to(id).await;
+        assert_eq!(ack["error"]["code"], "unavailable", "{ack}");
+    }
+    let waited = asked.elapsed();
+    here.redis().goes_on();
+
+    assert!(waited < PROMISED, "the last was answered after {waited:?}");
+    ada.says_in_the_end("after").await;
 }
 
 #[tokio::test]

@@ -77,6 +77,7 @@ struct Arrived {
     pipe: Arc<Pipe>,
     ready: Frame,
     connection: Arc<Connection>,
+    gateway: Gateway,
 }
 
 impl Gateway {
@@ -159,7 +160,7 @@ impl Gateway {
         let native = Native { caller, app: self.app.clone(), _outbox: outbox.clone() };
         let pipe = self.pipe(Arc::new(native), outbox);
         wire(socket, &pipe);
-        socket.extensions.insert(Arrived { pipe, ready, connection });
+        socket.extensions.insert(Arrived { pipe, ready, connection, gateway: self.clone() });
         // Whether the online set could be told is not a reason to turn anybody away: what the
         // store does not hold yet, the next comparison enters.
         if let Err(error) = self.app.presence.enter(&online.0, &online.1).await {
@@ -180,6 +181,7 @@ pub(in crate::gateway) fn wire(socket: &Arc<Socket<LocalAdapter>>, pipe: &Arc<Pi
 async fn greet(socket: SocketRef) {
     if let Some(arrived) = socket.extensions.remove::<Arrived>() {
         arrived.connection.push(&arrived.ready);
+        arrived.gateway.tell_if_degraded(&arrived.connection);
         arrived.pipe.start();
     }
 }
