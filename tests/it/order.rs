@@ -60,7 +60,7 @@ async fn who_says_much_at_once_is_not_taken_for_dead() {
 async fn a_thousand_who_come_at_once_lose_no_first_word(#[case] stage: Stage) {
     let _turn = heavy().await;
     many_descriptors();
-    let nodes = stage.start().await;
+    let nodes = stage.start_with(Settings::default().unlimited()).await;
 
     let come = |n: usize| {
         let address = nodes[n % 3].address();

@@ -5,7 +5,7 @@ use rstest::rstest;
 use rustix::process::Signal;
 
 use crate::harness::{
-    Alone, Arrival, Cluster, Process, Settings, Stage, Stalled, Transport, User, eventually, heavy,
+    Alone, Arrival, Cluster, Node, Process, Settings, Stage, Transport, User, eventually, heavy,
     new_mid,
 };
 
@@ -67,7 +67,7 @@ async fn somebody_who_does_not_read_holds_nobody_up() {
     let _turn = heavy().await;
     let settings = Settings::default().unlimited().with("limits.unsent_bytes", "100MiB");
     let node = Alone::forgetful(settings).await;
-    let _stalled = Stalled::join(&node, "lobby").await;
+    let _stalled = stalled(&node).await;
     let ada = node.join("ada", "lobby").await;
     flood(&ada).await;
 
@@ -92,7 +92,7 @@ async fn who_does_not_read_is_sent_away_and_nobody_else_notices(
         .with("limits.unsent_age", "10m")
         .with(limit, value);
     let node = Alone::forgetful(settings).await;
-    let stalled = Stalled::join(&node, "lobby").await;
+    let stalled = stalled(&node).await;
     let bob = node.join("bob", "lobby").await;
     let ada = node.join("ada", "lobby").await;
 
@@ -105,8 +105,17 @@ async fn who_does_not_read_is_sent_away_and_nobody_else_notices(
     assert_eq!(node.metric("hubbub_slow_closed_total").await, 1);
     eventually("it has left", || async { (bob.sees_in("lobby").await.len() == 2).then_some(()) })
         .await;
-    stalled.reads_to_the_end().await;
+    stalled.reads_again();
+    stalled.closed().await;
     assert!(ada.is_connected() && bob.is_connected());
+}
+
+/// Somebody who is in the lobby and has stopped reading: a closed laptop, with the TCP window shut.
+async fn stalled(node: &Node) -> User {
+    let user = Arrival::of("stalled").on_a_narrow_link().at(node).await;
+    user.join("lobby").await;
+    user.reads_at(0);
+    user
 }
 
 /// Says more than fits into any buffer, as fast as it is taken.

@@ -10,7 +10,7 @@ mod node;
 mod process;
 mod redis;
 mod settings;
-mod stalled;
+mod throttle;
 mod transport;
 mod user;
 mod words;
@@ -26,7 +26,6 @@ pub(crate) use self::{
     process::Process,
     redis::Redis,
     settings::Settings,
-    stalled::Stalled,
     transport::Transport,
     user::{Arrival, User, new_mid},
     words::{MessageNew, Sent, messages, texts},

@@ -34,7 +34,10 @@ impl Settings {
 
     /// A limit that no test meets by accident.
     pub(crate) fn unlimited(self) -> Self {
-        self.with("limits.message_rate", 1_000_000).with("limits.message_burst", 1_000_000)
+        self.with("limits.message_rate", 1_000_000)
+            .with("limits.message_burst", 1_000_000)
+            .with("server.session_rate", 1_000_000)
+            .with("server.session_burst", 1_000_000)
     }
 
     pub(crate) fn get(&self, key: &str) -> &str {
