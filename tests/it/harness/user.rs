@@ -5,6 +5,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use parking_lot::Mutex;
@@ -327,6 +328,12 @@ impl User {
     /// Waits for the end of the connection; why it ended.
     pub(crate) async fn closed(&self) -> String {
         patiently("the end of the connection", self.inbox.closed()).await
+    }
+
+    /// The same, for an end that may come later than [`super::PATIENCE`].
+    pub(crate) async fn closed_within(&self, bound: Duration) -> String {
+        let closed = tokio::time::timeout(bound, self.inbox.closed()).await;
+        closed.unwrap_or_else(|_| panic!("the end of the connection: not within {bound:?}"))
     }
 
     pub(crate) fn is_connected(&self) -> bool {
