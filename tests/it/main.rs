@@ -13,3 +13,4 @@ mod position;
 mod presence;
 mod restarts;
 mod shutdown;
+mod slow;

@@ -14,14 +14,11 @@ use tokio::{
 
 use crate::harness::{
     Alone, Arrival, Cluster, Node, PATIENCE, Process, Redis, Settings, Stage, Transport, User,
-    eventually, heavy, many_descriptors, new_mid,
+    eventually, flood, heavy, many_descriptors, new_mid, stalled,
 };
 
 /// "At once", on a busy machine.
 const AT_ONCE: Duration = Duration::from_secs(3);
-/// More than all kernel buffers between a node and somebody who does not read.
-const FLOOD: usize = 700;
-const AT_A_TIME: usize = 25;
 
 #[rstest]
 #[case::alone(Stage::Alone)]
@@ -153,6 +150,8 @@ async fn what_was_begun_when_a_node_goes_is_finished_and_answered_first(
     let ada = Arrival::of("ada").by(transport).at(&node).await;
     ada.join("lobby").await;
     ada.say("before").await;
+    let come = async |n: usize| node.join(&format!("idle {n}"), "lobby").await;
+    let idle = join_all((0..5).map(come)).await;
 
     redis.run("CLIENT PAUSE 60000 WRITE").await;
     let begun = ada.begin("message:send", ada.message(&new_mid(), "under way"));
@@ -162,6 +161,8 @@ async fn what_was_begun_when_a_node_goes_is_finished_and_answered_first(
     .await;
     node.signal(Signal::TERM);
     ada.next("system:notice").await;
+    // By then ada's time has come too.
+    join_all(idle.iter().map(User::closed)).await;
     redis.run("CLIENT UNPAUSE").await;
 
     assert_eq!(ada.answer_to(begun).await["ok"], true);
@@ -213,48 +214,7 @@ async fn a_node_ends_by_its_deadline_also_when_its_store_hangs() {
     assert!(took < Duration::from_secs(5), "ended after {took:?}");
 }
 
-#[rstest]
-#[case::for_too_many_bytes("limits.unsent_bytes", "1MiB")]
-#[case::for_too_long("limits.unsent_age", "2s")]
-#[tokio::test]
-async fn who_does_not_read_is_sent_away_and_nobody_else_notices(
-    #[case] limit: &str,
-    #[case] value: &str,
-) {
-    let _turn = heavy().await;
-    let settings = Settings::default()
-        .unlimited()
-        .with("limits.unsent_bytes", "100MiB")
-        .with("limits.unsent_age", "10m")
-        .with(limit, value);
-    let node = Alone::forgetful(settings).await;
-    let stalled = stalled(&node).await;
-    let bob = node.join("bob", "lobby").await;
-    let ada = node.join("ada", "lobby").await;
-
-    flood_heard_by(&ada, &[&ada, &bob]).await;
-
-    eventually("the slow consumer is counted", || async {
-        (node.metric("hubbub_slow_closed_total").await > 0).then_some(())
-    })
-    .await;
-    assert_eq!(node.metric("hubbub_slow_closed_total").await, 1);
-    eventually("it has left", || async { (bob.sees_in("lobby").await.len() == 2).then_some(()) })
-        .await;
-    stalled.reads_again();
-    stalled.closed().await;
-    assert!(ada.is_connected() && bob.is_connected());
-}
-
-/// Somebody who is in the lobby and has stopped reading: a closed laptop, with the TCP window shut.
-async fn stalled(node: &Node) -> User {
-    let user = Arrival::of("stalled").on_a_narrow_link().at(node).await;
-    user.join("lobby").await;
-    user.reads_at(0);
-    user
-}
-
-/// The same by long-polling: it asks for what there is, and takes nothing of the answer.
+/// Somebody who asks by long-polling for what there is, and takes nothing of the answer.
 async fn stalled_poll(node: &Node, n: usize) -> TcpStream {
     let user = Arrival::of(&format!("poller {n}")).by(Transport::Polling).at(node).await;
     user.join("lobby").await;
@@ -267,31 +227,6 @@ async fn stalled_poll(node: &Node, n: usize) -> TcpStream {
     let path = format!("/socket.io/?EIO=4&transport=polling&sid={sid}");
     stream.write_all(format!("GET {path} HTTP/1.1\r\nhost: n\r\n\r\n").as_bytes()).await.unwrap();
     stream
-}
-
-/// Says more than fits into any buffer, as fast as it is taken.
-async fn flood(by: &User) {
-    flood_heard_by(by, &[]).await;
-}
-
-/// The same, no faster than these hear it, each all of it in order: on a busy machine who reads
-/// would else be as slow as who does not.
-async fn flood_heard_by(by: &User, hearers: &[&User]) {
-    // Four bytes each, so that there is much to send and little to store.
-    let text = "\u{1f4ac}".repeat(3_900);
-    for batch in 0..FLOOD / AT_A_TIME {
-        let said: Vec<u64> = (0..AT_A_TIME)
-            .map(|_| by.begin("message:send", by.message(&new_mid(), &text)))
-            .collect();
-        for id in said {
-            assert_eq!(by.answer_to(id).await["ok"], true);
-        }
-        for hearer in hearers {
-            for n in 1..=AT_A_TIME {
-                assert_eq!(hearer.hears().await.seq, (batch * AT_A_TIME + n) as u64);
-            }
-        }
-    }
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@
 //! `let ada = here.join("ada", "lobby").await;`
 //! `ada.say("hello").await;`
 mod cluster;
+mod flood;
 mod http;
 mod inbox;
 mod node;
@@ -21,6 +22,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 pub(crate) use self::{
     cluster::{Alone, Cluster, Stage},
+    flood::{flood, flood_heard_by, some_of_the_flood, stalled},
     http::{Answer, Http},
     node::Node,
     process::Process,
