@@ -173,6 +173,7 @@ async fn a_node_that_is_going_sends_new_people_elsewhere() {
 
     assert_eq!((ready, answer.status), (503, 503), "{answer:?}");
     assert!(answer.header("retry-after").is_some(), "{answer:?}");
+    assert_eq!(node.metric_of("hubbub_handshake_refused_total", "reason=\"draining\"").await, 1);
     node.ends_well().await;
 }
 

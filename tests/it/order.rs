@@ -71,7 +71,7 @@ async fn a_thousand_who_come_at_once_lose_no_first_word(#[case] stage: Stage) {
     let _turn = heavy().await;
     // A thousand, where the system allows a process as many and a few more.
     let guests = usize::try_from(many_descriptors().saturating_sub(300).min(1_000)).unwrap();
-    let nodes = stage.start().await;
+    let nodes = stage.start_with(Settings::default().unlimited()).await;
 
     let come = |n: usize| {
         let address = nodes[n % 3].address();

@@ -206,6 +206,6 @@ impl Gateway {
         let own = began_as_websocket
             .then(|| socket.req_parts().extensions.get::<Arc<Conn>>().cloned())
             .flatten();
-        Arc::new(SocketOutbox::new(socket, self.door.link(socket.id, eio3, own)))
+        SocketOutbox::new(socket, self.door.link(socket.id, eio3, own))
     }
 }

@@ -4,6 +4,7 @@
 //! `let ada = here.join("ada", "lobby").await;`
 //! `ada.say("hello").await;`
 mod cluster;
+mod flood;
 mod http;
 mod inbox;
 mod node;
@@ -11,8 +12,8 @@ mod port;
 mod process;
 mod redis;
 mod settings;
-mod stalled;
 mod stopwatch;
+mod throttle;
 mod transport;
 mod user;
 mod words;
@@ -23,12 +24,12 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 pub(crate) use self::{
     cluster::{Alone, Cluster, Stage},
+    flood::{flood, flood_heard_by, some_of_the_flood, stalled},
     http::{Answer, Http},
     node::Node,
     process::Process,
     redis::Redis,
     settings::Settings,
-    stalled::Stalled,
     stopwatch::Stopwatch,
     transport::Transport,
     user::{Arrival, User, new_mid},

@@ -42,6 +42,8 @@ impl Settings {
             .with("limits.message_burst", 1_000_000)
             .with("limits.unsent_bytes", "100MiB")
             .with("limits.unsent_age", "10m")
+            .with("server.session_rate", 1_000_000)
+            .with("server.session_burst", 1_000_000)
     }
 
     pub(crate) fn get(&self, key: &str) -> &str {
