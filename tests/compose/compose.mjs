@@ -1,11 +1,16 @@
 // The project's own docker-compose.yml, driven through the `docker` command: up, scale, kill, partition, look inside.
 import assert from "node:assert/strict";
 import { execFile, spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
+import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 
+/** The images without which nothing runs. */
+export const NEEDED = ["HUBBUB_REDIS_IMAGE", "HUBBUB_HAPROXY_IMAGE"];
 export const ROOT = fileURLToPath(new URL("../../", import.meta.url));
+const FILE = readFileSync(`${ROOT}docker-compose.yml`, "utf8");
 /** Some engines refuse more descriptors than they have themselves. */
 const NOFILE = process.env.HUBBUB_NOFILE ?? "20000";
 const run = promisify(execFile);
@@ -24,15 +29,28 @@ export async function docker(...args) {
 /** What the file's variables are set to, besides what the caller's environment says. */
 const environment = { ...process.env, HUBBUB_NOFILE: NOFILE, COMPOSE_PROGRESS: "quiet", COMPOSE_ANSI: "never" };
 
-/** Compose's images that this machine lacks are pulled; where no registry is reached, another version of the same will do. */
-export async function findImages(names) {
+/** What a variable of the file is when nobody sets it. */
+export function defaultOf(variable) {
+  const [, value] = FILE.match(new RegExp(`\\$\\{${variable}:-([^}]+)\\}`)) ?? assert.fail(`docker-compose.yml has no ${variable}`);
+  return value;
+}
+
+/**
+ * Compose's images that this machine lacks are pulled; where no registry is reached, another version of the same
+ * will do. Says which are not to be had.
+ */
+export async function findImages(...variables) {
+  await docker("compose", "version").catch((error) => assert.fail(`this test needs a container engine with compose v2: ${error.message}`));
   const missing = [];
-  for (const [variable, image] of Object.entries(names)) {
+  for (const variable of variables) {
+    const image = environment[variable] ?? defaultOf(variable);
     if (await has(image)) continue;
     if (await docker("pull", "--quiet", image).then(() => true, () => false)) continue;
     const other = `${image.slice(0, image.lastIndexOf(":"))}:latest`;
-    if (await has(other)) environment[variable] = other;
-    else missing.push(image);
+    if (await has(other)) {
+      console.log(`# ${other} stands in for ${image}`);
+      environment[variable] = other;
+    } else missing.push(image);
   }
   return missing;
 }
@@ -108,6 +126,24 @@ export class Project {
       this.deaths.push({ name: Actor.Attributes.name, service: Actor.Attributes["com.docker.compose.service"], code: Number(Actor.Attributes.exitCode) });
     });
     this.stopWatching = () => child.kill();
+  }
+
+  /** Builds the image of a node, unless the caller has one (HUBBUB_BUILD=0). */
+  async build() {
+    if (process.env.HUBBUB_BUILD !== "0") await this.compose("build", "hubbub");
+  }
+
+  /** A test during which a failure shows what the containers wrote. */
+  step(name, play) {
+    test(name, async (t) => {
+      try {
+        await play(t);
+      } catch (error) {
+        const words = await this.logs().catch((failed) => failed.message);
+        console.error(`${name}\n${words.split("\n").slice(-120).join("\n")}`);
+        throw error;
+      }
+    });
   }
 
   logs(service) {

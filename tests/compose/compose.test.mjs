@@ -1,11 +1,11 @@
 // The README's `docker compose up`, from outside: what is promised of it, while nodes and Redis come and go.
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 
 import { startChat, within } from "./chat.mjs";
-import { docker, findImages, Project, ROOT } from "./compose.mjs";
+import { docker, findImages, NEEDED, Project } from "./compose.mjs";
+import { assertHardened } from "./hardened.mjs";
 import { connect, readHistory } from "./member.mjs";
 import { http, pollMany } from "./polling.mjs";
 
@@ -17,12 +17,10 @@ const before_down = { room: "compose-scaled", lines: [] };
 
 let url;
 before(async () => {
-  await docker("compose", "version").catch((error) => assert.fail(`this test needs a container engine with compose v2: ${error.message}`));
-  const missing = await findImages({ HUBBUB_REDIS_IMAGE: defaultOf("HUBBUB_REDIS_IMAGE"), HUBBUB_HAPROXY_IMAGE: defaultOf("HUBBUB_HAPROXY_IMAGE") });
-  assert.deepEqual(missing, [], "images that are neither here nor to be had");
+  assert.deepEqual(await findImages(...NEEDED), [], "images that are neither here nor to be had");
   await project.down("--volumes");
   project.watchDeaths();
-  if (process.env.HUBBUB_BUILD !== "0") await project.compose("build", "hubbub");
+  await project.build();
   const began = Date.now();
   await project.up();
   console.log(`# up and healthy after ${((Date.now() - began) / 1000).toFixed(1)} s`);
@@ -33,25 +31,12 @@ after(async () => {
   await project.down("--volumes", "--remove-orphans");
 });
 
-/** A test during which a failure shows what the containers wrote. */
-function step(name, play) {
-  test(name, async (t) => {
-    try {
-      await play(t);
-    } catch (error) {
-      const words = await project.logs().catch((failed) => failed.message);
-      console.error(`${name}\n${words.split("\n").slice(-120).join("\n")}`);
-      throw error;
-    }
-  });
-}
-
 /**
- * The same, with people talking meanwhile; what they say is judged at the end. `moves`: how often each may have
+ * A step with people talking meanwhile; what they say is judged at the end. `moves`: how often each may have
  * to connect again. Who polls and is sent to another node in the middle of a session would do it much more often.
  */
 function live(name, what, { moves = 0 }, fault) {
-  step(what, async (t) => {
+  project.step(what, async (t) => {
     const chat = await startChat(url, name);
     try {
       await chat.goesOn();
@@ -72,7 +57,7 @@ function live(name, what, { moves = 0 }, fault) {
   });
 }
 
-step("the page is on one port, and the tutorials' ports answer, on loopback", async () => {
+project.step("the page is on one port, and the tutorials' ports answer, on loopback", async () => {
   for (const port of PORTS) {
     const at = await project.published("lb", 3000).then((first) => first.replace(/\d+$/, port));
     const page = await http(`${at}/`);
@@ -93,12 +78,12 @@ step("the page is on one port, and the tutorials' ports answer, on loopback", as
   }
 });
 
-step("the balancer reaches every node", async (t) => {
+project.step("the balancer reaches every node", async (t) => {
   const nodes = await nodesReached(3);
   t.diagnostic(`${nodes.size} nodes: ${[...nodes].join(", ")}`);
 });
 
-step("polling with the balancer's cookie stays on its node: 20 of 20, spread over the nodes", async (t) => {
+project.step("polling with the balancer's cookie stays on its node: 20 of 20, spread over the nodes", async (t) => {
   const { good, nodes, failures } = await pollMany(url, 20);
 
   t.diagnostic(`${good} of 20 on ${nodes.size} nodes`);
@@ -107,14 +92,14 @@ step("polling with the balancer's cookie stays on its node: 20 of 20, spread ove
   assert.ok(nodes.size >= 2, "they are not all on one node");
 });
 
-step("polling without a cookie stays on its node by the client's address: 20 of 20", async (t) => {
+project.step("polling without a cookie stays on its node by the client's address: 20 of 20", async (t) => {
   const { good, nodes } = await pollMany(url, 20, { cookie: false });
 
   t.diagnostic(`${good} of 20 on ${nodes.size} node`);
   assert.equal(good, 20);
 });
 
-step("the control: without the cookie, and without going by address, polling fails", async (t) => {
+project.step("the control: without the cookie, and without going by address, polling fails", async (t) => {
   await withControl(async (control) => {
     const bare = await pollMany(control, 20, { cookie: false });
     const kept = await pollMany(control, 20);
@@ -125,11 +110,11 @@ step("the control: without the cookie, and without going by address, polling fai
   });
 });
 
-step("every container is hardened", async () => {
+project.step("every container is hardened", async () => {
   for (const container of await project.containers()) assertHardened(container);
 });
 
-step("the image has no shell, and says what it is", async (t) => {
+project.step("the image has no shell, and says what it is", async (t) => {
   const [image] = JSON.parse(await docker("image", "inspect", "hubbub:local"));
   for (const shell of ["/bin/sh", "/bin/bash", "/bin/busybox", "sh"]) {
     await assert.rejects(docker("run", "--rm", "--entrypoint", shell, "hubbub:local", "-c", "true"), /not found|no such file/i, shell);
@@ -208,7 +193,7 @@ live("drained", "a node is stopped and ends by itself within its grace, its peop
   await project.up();
 });
 
-step("everything that was told to stop has ended with 0", async (t) => {
+project.step("everything that was told to stop has ended with 0", async (t) => {
   const deaths = project.deaths.filter(({ service }) => service);
   t.diagnostic(deaths.map(({ name, code }) => `${name} ${code}`).join(", "));
   // Those that this test killed.
@@ -218,14 +203,14 @@ step("everything that was told to stop has ended with 0", async (t) => {
   assert.ok(deaths.filter(({ service, code }) => service === "hubbub" && code === 0).length >= 3, "two by scaling, one stopped");
 });
 
-step("no node has panicked or complained of an error", async () => {
+project.step("no node has panicked or complained of an error", async () => {
   const words = await project.logs("hubbub");
   assert.doesNotMatch(words, /panicked at/);
   const errors = words.split("\n").filter((line) => line.includes('"level":"ERROR"'));
   assert.deepEqual(errors, []);
 });
 
-step("down and up again: every container ends with 0, and the history is there", async (t) => {
+project.step("down and up again: every container ends with 0, and the history is there", async (t) => {
   project.deaths.length = 0;
   await project.down();
   await within((async () => { while (project.deaths.length < 5) await pause(50); })(), "five containers have ended", () => JSON.stringify(project.deaths));
@@ -288,36 +273,6 @@ async function withControl(play) {
   }
 }
 
-function assertHardened({ Name, Config, HostConfig, State }) {
-  const is = (fact, what) => assert.ok(fact, `${Name}: ${what}`);
-  is(/^[1-9]\d*(:\d+)?$/.test(Config.User), `runs as a number that is not root, not as "${Config.User}"`);
-  is(HostConfig.ReadonlyRootfs, "its root is read-only");
-  is(!HostConfig.Privileged, "it is not privileged");
-  assert.deepEqual([HostConfig.CapDrop, HostConfig.CapAdd ?? []], [["ALL"], []], `${Name}: it has no capability`);
-  is(HostConfig.SecurityOpt?.some((option) => option.startsWith("no-new-privileges")), "it gains no privileges");
-  is(HostConfig.Memory > 0, "its memory is bounded");
-  is(HostConfig.PidsLimit > 0, "its processes are bounded");
-  is(HostConfig.LogConfig.Config["max-size"], "its log is bounded");
-  is(!["host"].includes(HostConfig.NetworkMode) && HostConfig.PidMode === "" && !(HostConfig.Devices ?? []).length, "it has nothing of the machine's");
-  is(HostConfig.RestartPolicy.Name === "unless-stopped", "it is started again");
-  // What the kernel says, where it can be asked.
-  const status = statusOf(State.Pid);
-  if (!status) return;
-  is(/^CapEff:\s+0+$/m.test(status) && /^CapBnd:\s+0+$/m.test(status), "the kernel knows of no capability");
-  is(/^NoNewPrivs:\s+1$/m.test(status), "the kernel lets it gain none");
-  is(/^Seccomp:\s+2$/m.test(status), "its system calls are filtered");
-}
-
-function statusOf(pid) {
-  try {
-    const text = readFileSync(`/proc/${pid}/status`, "utf8");
-    // An engine in a virtual machine counts its own processes.
-    return readFileSync(`/proc/${pid}/cgroup`, "utf8").match(/docker|containerd/) ? text : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
 /** Whoever lost its connection although only Redis was touched. */
 function assertNobodyLeft({ members }) {
   const left = members.flatMap(({ client, records }) => records.filter(({ event }) => event === "disconnected").map(({ why }) => `${client.name}: ${why}`));
@@ -329,8 +284,4 @@ async function settingOf(key) {
   const settings = await docker("run", "--rm", "hubbub:local", "config");
   const [, value] = settings.match(new RegExp(`^${key.replace(".", "\\.")} = "(\\d+)s"`, "m")) ?? assert.fail(`${key} is not in\n${settings}`);
   return Number(value);
-}
-
-function defaultOf(variable) {
-  return readFileSync(`${ROOT}docker-compose.yml`, "utf8").match(new RegExp(`\\$\\{${variable}:-([^}]+)\\}`))[1];
 }
