@@ -128,6 +128,14 @@ export class Project {
     this.stopWatching = () => child.kill();
   }
 
+  /** Runs commands as a person would in the repository, `docker compose` meaning this project. */
+  async shell(commands, variables = {}) {
+    const env = { ...environment, COMPOSE_PROJECT_NAME: this.name, ...variables };
+    await run("sh", ["-euc", commands], { cwd: ROOT, env, maxBuffer: 64 << 20 }).catch((error) => {
+      throw new Error(`${commands}\n${error.stdout}\n${error.stderr || error.message}`);
+    });
+  }
+
   /** Builds the image of a node, unless the caller has one (HUBBUB_BUILD=0). */
   async build() {
     if (process.env.HUBBUB_BUILD !== "0") await this.compose("build", "hubbub");

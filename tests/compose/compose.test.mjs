@@ -1,15 +1,17 @@
 // The README's `docker compose up`, from outside: what is promised of it, while nodes and Redis come and go.
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { readFileSync, statSync } from "node:fs";
+import { after, before } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 
 import { startChat, within } from "./chat.mjs";
-import { docker, findImages, NEEDED, Project } from "./compose.mjs";
+import { docker, findImages, NEEDED, Project, ROOT } from "./compose.mjs";
 import { assertHardened } from "./hardened.mjs";
 import { connect, readHistory } from "./member.mjs";
 import { http, pollMany } from "./polling.mjs";
 
 const project = new Project("hubbub-test");
+const docs = readFileSync(`${ROOT}docs/operations.md`, "utf8");
 /** Where tutorials look for their server. */
 const PORTS = [3000, 5000, 8000, 8080];
 /** A history from before `down`, to be found after `up`. */
@@ -193,6 +195,19 @@ live("drained", "a node is stopped and ends by itself within its grace, its peop
   await project.up();
 });
 
+live("rolled", "every node is replaced by one of a new image, nothing is lost", { moves: 4 }, async (chat, t) => {
+  const old = await project.containers("hubbub");
+  // Only what it says of itself is another.
+  await project.shell("docker compose build hubbub", { HUBBUB_VERSION: "next" });
+  await project.shell("deploy/roll.sh");
+  const nodes = await project.containers("hubbub");
+  assert.equal(nodes.length, 3);
+  assert.deepEqual(nodes.map(({ Config }) => Config.Labels["org.opencontainers.image.version"]), ["next", "next", "next"]);
+  const stayed = nodes.filter(({ Id }) => old.some((one) => one.Id === Id));
+  assert.deepEqual(stayed, []);
+  t.diagnostic(`moved: ${chat.members.map((member) => member.nodes.length - 1).join(", ")} times`);
+});
+
 project.step("everything that was told to stop has ended with 0", async (t) => {
   const deaths = project.deaths.filter(({ service }) => service);
   t.diagnostic(deaths.map(({ name, code }) => `${name} ${code}`).join(", "));
@@ -200,7 +215,7 @@ project.step("everything that was told to stop has ended with 0", async (t) => {
   const killed = deaths.filter(({ code }) => code === 137).map(({ service }) => service);
   assert.deepEqual(killed.sort(), ["hubbub", "redis"]);
   assert.deepEqual(deaths.filter(({ code }) => code !== 0 && code !== 137), []);
-  assert.ok(deaths.filter(({ service, code }) => service === "hubbub" && code === 0).length >= 3, "two by scaling, one stopped");
+  assert.ok(deaths.filter(({ service, code }) => service === "hubbub" && code === 0).length >= 6, "two by scaling, one stopped, three replaced");
 });
 
 project.step("no node has panicked or complained of an error", async () => {
@@ -220,6 +235,26 @@ project.step("down and up again: every container ends with 0, and the history is
   await project.up();
   assert.ok(before_down.lines.length > 100);
   assert.deepEqual(await readHistory(url, before_down.room), before_down.lines);
+});
+
+project.step("a backup made while people talk is restored into an empty volume, by the guide's own words", async (t) => {
+  const file = `${ROOT}target/compose-test/hubbub-backup.tar`;
+  const guide = (name) => docs.match(new RegExp(`<!-- ${name} -->\n\`\`\`sh\n([^]*?)\`\`\``))[1].replaceAll("hubbub-backup.tar", file);
+  const chat = await startChat(url, "backed-up");
+  try {
+    await chat.goesOn();
+    const known = chat.members.flatMap(({ records }) => records.filter(({ event }) => event === "acked").map(({ mid }) => mid));
+    await project.shell(guide("backup"));
+    await chat.goesOn();
+    await chat.end();
+    await project.shell(guide("restore"));
+    const restored = new Set((await readHistory(url, "compose-backed-up")).map(({ mid }) => mid));
+    assert.deepEqual(known.filter((mid) => !restored.has(mid)), [], "what was acknowledged before the backup is there");
+    assert.deepEqual(await readHistory(url, before_down.room), before_down.lines);
+    t.diagnostic(`${known.length} acknowledged before the backup, ${restored.size} restored; ${(statSync(file).size / 1e6).toFixed(1)} MB`);
+  } finally {
+    chat.close();
+  }
 });
 
 // === What the steps ask
