@@ -10,7 +10,7 @@ const require = createRequire(new URL("../clients/package.json", import.meta.url
 const io = require("sio48");
 
 /** How long an answer may take before it is asked again under the same mid: longer than the service promises. */
-const ANSWER_MS = 4_000;
+const ANSWER_MS = 6_000;
 const PAGE = 200;
 
 /** What a client may be: the three ways in, and polling with the balancer's cookie as a browser has it. */
