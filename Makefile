@@ -4,10 +4,10 @@
 .NOTPARALLEL:
 # The network fails now and then.
 export CARGO_NET_RETRY ?= 10
-.PHONY: help run test check fmt unit clients web tools pictures protocol deny clean
+.PHONY: help run test check fmt unit clients web tools pictures protocol deny clean compose-test k8s-test manifests
 
 help: ## this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
 
 run: web ## build page and server, start one node on the embedded store
 	cargo build --release --locked
@@ -51,6 +51,18 @@ protocol: web ## write docs/protocol.md and the client's types anew from our own
 
 fmt: ## format the code
 	cargo fmt
+
+k8s-test: web ## what is deployed, held against schemas and rules: no cluster, no engine
+	tests/k8s/tools.sh
+	cargo build --locked
+	npm test --prefix tests/k8s
+
+compose-test: ## the image and the cluster it makes, from outside: needs a container engine
+	npm ci --prefix tests/clients --no-audit --no-fund
+	node --test --test-concurrency=1 tests/compose/*.test.mjs
+
+manifests: ## write the alert rules and dashboards into the Kubernetes manifests
+	node k8s/components/monitoring/write.mjs
 
 deny: ## licences, advisories and sources of what we depend on
 	cargo deny --version >/dev/null 2>&1 || cargo install cargo-deny --locked
