@@ -129,7 +129,10 @@ play("neither new messages nor a repaired gap move the row one reads", async (st
     await painted();
   }));
   assert.ok(lost >= 30, `${lost} were lost on the way`);
-  await ada.page.locator(".jump", { hasText: "51 new messages" }).waitFor();
+  await ada.page.locator(".jump", { hasText: "51 new messages" }).waitFor().catch(async (late) => {
+    const state = await ada.page.evaluate(() => [document.querySelector(".jump")?.innerText, box.scrollTop, box.scrollHeight, box.clientHeight, document.querySelector("#state")?.innerText, [...document.querySelectorAll("article")].map((a) => a.dataset.seq)]);
+    throw new Error(`${late.message}\n${JSON.stringify(state)}`);
+  });
   console.log(`  largest shifts: ${live} px by 20 new, ${repaired} px by a repaired gap of 30`);
   assert.ok(live <= 2 && repaired <= 2 && paged <= 2, `${live}, ${repaired}, ${paged} px`);
 
