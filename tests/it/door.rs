@@ -149,8 +149,7 @@ async fn a_page_of_another_origin_is_turned_away_where_origins_are_listed() {
 #[case::by_polling(Transport::Polling)]
 #[tokio::test]
 async fn who_is_refused_may_hear_it_and_is_gone_soon(#[case] transport: Transport) {
-    let settings = Settings::default().with("engine.connect_timeout", "5m");
-    let node = Alone::forgetful(settings).await;
+    let node = Alone::forgetful(Settings::default()).await;
 
     let mallory = Arrival::of("admin").by(transport).knock(node.address()).await;
     let watch = Stopwatch::start();

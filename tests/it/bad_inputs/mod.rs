@@ -38,11 +38,7 @@ async fn bad_inputs_are_answered_as_the_table_says_and_disturb_nobody(
     #[values(Stage::Alone, Stage::Cluster)] stage: Stage,
     #[values(Transport::WebSocket, Transport::Polling)] transport: Transport,
 ) {
-    // Who is refused is sent away for that, and not for never having entered.
-    let settings = Settings::default()
-        .unlimited()
-        .with("limits.renames_per_minute", 1_000_000)
-        .with("engine.connect_timeout", "5m");
+    let settings = Settings::default().unlimited().with("limits.renames_per_minute", 1_000_000);
     let nodes = stage.start_with(settings).await;
     let mut healthy = Healthy::arrives(&nodes).await;
     let vitals: Vec<Vitals> = distinct(&nodes).iter().map(Vitals::of).collect();

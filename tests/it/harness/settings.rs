@@ -5,7 +5,8 @@ pub(crate) struct Settings(Vec<(String, String)>);
 
 impl Default for Settings {
     /// Any free ports, and nobody waits for a balancer. What is put right later in any case is not
-    /// put right within a test, so that nothing but the first try is seen to work.
+    /// put right within a test, so that nothing but the first try is seen to work; nor is anybody
+    /// sent away for being slow to answer, so that who goes goes for the reason under test.
     fn default() -> Self {
         Self(Vec::new())
             .with("server.listen", "127.0.0.1:0")
@@ -15,6 +16,8 @@ impl Default for Settings {
             .with("drain.spread", "0s")
             .with("rooms.position_check", "1h")
             .with("presence.assert", "1h")
+            .with("engine.ping_timeout", "5m")
+            .with("engine.connect_timeout", "5m")
     }
 }
 
