@@ -161,7 +161,8 @@ async fn who_is_refused_may_hear_it_and_is_gone_soon(#[case] transport: Transpor
 
 #[tokio::test]
 async fn a_node_that_is_going_sends_new_people_elsewhere() {
-    let settings = Settings::default().with("drain.spread", "3s").with("drain.deadline", "20s");
+    // Going takes long enough to be asked meanwhile.
+    let settings = Settings::default().with("drain.spread", "12s").with("drain.deadline", "1m");
     let node = Alone::forgetful(settings).await;
     let staying = [node.welcome("ada").await, node.welcome("bob").await, node.welcome("cyd").await];
 

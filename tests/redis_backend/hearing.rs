@@ -89,6 +89,9 @@ async fn who_does_not_listen_fast_enough_is_told_of_a_gap() {
     // More than the hearing and the feed hold together.
     let script = "for i = 1, 20000 do redis.call('SPUBLISH', KEYS[1], 't1 []') end";
     server.cli(&["EVAL", script, "1", "{r:lobby}"]);
+    // Nobody listens before Redis has sent them all.
+    until(|| async { server.cli(&["CLIENT", "LIST", "TYPE", "pubsub"]).contains(" obl=0 oll=0 ") })
+        .await;
     loop {
         if let Heard::Gap { rooms: None, cause: GapCause::Lagged } = node.hear().await {
             break;
