@@ -1,7 +1,7 @@
 // The client: one connection, its rooms, and who listens.
-import { Connection, type Opener } from "./connection.js";
+import { type Connection, openConnection, type Opener } from "./connection.js";
 import type { Env } from "./env.js";
-import { LiveRoom } from "./room.js";
+import { type LiveRoom, openRoom } from "./room.js";
 import type { Client, ClientEvents, ClientOptions, OutboxStore } from "./types.js";
 
 type Heard = (payload: never) => void;
@@ -21,15 +21,16 @@ export function openClient(url: string, options: ClientOptions, open: Opener, en
     for (const heard of [...(listeners.get(event) ?? [])]) (heard as (payload: ClientEvents[E]) => void)(payload);
   };
   const room = (name: string): LiveRoom => {
-    const known = rooms.get(name) ?? new LiveRoom(name, connection, env, sizes, store);
+    const known = rooms.get(name) ?? openRoom(name, connection, env, sizes, store);
     rooms.set(name, known);
     return known;
   };
-  const connection: Connection = new Connection(origin, options, open, env, {
+  const connection: Connection = openConnection(origin, options, open, env, {
     ready() {
       rooms.forEach((one) => one.connected());
       store.adopt().then((entries) => entries.forEach((entry) => room(entry.room).adopt(entry)), () => {});
     },
+    restored: () => rooms.forEach((one) => one.restored()),
     lost: () => rooms.forEach((one) => one.lost()),
     heard(event, payload) {
       if ("room" in payload) rooms.get(payload.room)?.heard(event, payload);
@@ -47,9 +48,9 @@ export function openClient(url: string, options: ClientOptions, open: Opener, en
       listeners.set(event, set.add(heard as Heard));
       return () => void set.delete(heard as Heard);
     },
-    request: (event, payload) => connection.ask(event, payload),
+    request: connection.ask,
     retryNow: connection.retryNow,
-    rename: (name) => connection.rename(name),
+    rename: connection.rename,
     async rooms(cursor, limit) {
       const page = await connection.ask("room:list", { cursor, limit });
       return { rooms: page.rooms, cursor: page.cursor ?? undefined };

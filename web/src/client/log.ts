@@ -19,6 +19,8 @@ export class Log {
   head = 0;
   /** One stretch of the log without gaps; a new array whenever it changes. */
   window: readonly Message[] = [];
+  /** One's own that are in the log, and that the cursor has not come to. */
+  ahead: readonly Message[] = [];
   hasBefore = false;
   hasAfter = false;
   truncated = false;
@@ -60,6 +62,11 @@ export class Log {
     if (this.#held.size < HELD_AT_MOST) this.#held.set(entry.seq, entry);
   }
 
+  /** One's own stays in sight, also while what precedes it is not there. */
+  sent(message: Message): void {
+    this.ahead = [...this.ahead.filter(({ seq }) => seq! > this.upto), message];
+  }
+
   /** Where the log ends, by a beacon or an ack. */
   sees(epoch: string, seq: number, mid?: string | null): Verdict {
     if (this.epoch !== null && epoch !== this.epoch) return "reset";
@@ -75,9 +82,7 @@ export class Log {
   joined(page: Joined, resumed: boolean): void {
     if (!resumed || page.reset || page.truncated) {
       const before = page.messages[0] ? page.messages[0].seq > page.first : page.head >= page.first && page.head > 0;
-      this.#anew(page.epoch ?? null, page.messages, page.upto, before);
-      this.truncated = page.truncated;
-      this.resetReason = page.reset ? (page.reason ?? "diverged") : undefined;
+      this.#anew(page, page.upto, before, page.truncated, page.reset ? (page.reason ?? "diverged") : undefined);
     } else {
       this.epoch ??= page.epoch ?? null;
       this.#show(this.#pass(page.messages));
@@ -89,9 +94,7 @@ export class Log {
 
   /** The newest page in place of everything. */
   replaced(page: History, reason?: ResetReason): void {
-    this.truncated = !reason;
-    this.resetReason = reason;
-    this.#anew(page.epoch ?? null, page.messages, page.head, page.more_before);
+    this.#anew(page, page.head, page.more_before, !reason, reason);
     this.head = page.head;
     this.#release();
   }
@@ -156,14 +159,18 @@ export class Log {
     return oldest === undefined || seq < oldest || this.#known.get(seq) === mid;
   }
 
-  #anew(epoch: string | null, entries: readonly MessageNew[], upto: number, hasBefore: boolean): void {
-    this.epoch = epoch;
+  #anew({ epoch, messages }: History | Joined, upto: number, hasBefore: boolean, truncated: boolean, reason?: ResetReason): void {
+    this.epoch = epoch ?? null;
     this.upto = 0;
     this.window = [];
+    // What was said in a log that is no more is not in this one.
+    if (reason) this.ahead = [];
     this.#known.clear();
     this.hasAfter = false;
     this.hasBefore = hasBefore;
-    this.#show(this.#pass(entries));
+    this.truncated = truncated;
+    this.resetReason = reason;
+    this.#show(this.#pass(messages));
     this.upto = upto;
   }
 
