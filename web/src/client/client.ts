@@ -2,19 +2,16 @@
 import { type Connection, openConnection, type Opener } from "./connection.js";
 import type { Env } from "./env.js";
 import { type LiveRoom, openRoom } from "./room.js";
-import type { Client, ClientEvents, ClientOptions, OutboxStore } from "./types.js";
+import type { Client, ClientEvents, ClientOptions } from "./types.js";
 
 type Heard = (payload: never) => void;
-
-const nothing = async (): Promise<void> => {};
-const memoryOutbox: OutboxStore = { put: nothing, delete: nothing, adopt: async () => [], close: nothing };
 
 /** As `createClient`, over any socket and any clock. */
 export function openClient(url: string, options: ClientOptions, open: Opener, env: Env): Client {
   const origin = url.replace(/\/+$/, "");
   const rooms = new Map<string, LiveRoom>();
   const listeners = new Map<string, Set<Heard>>();
-  const store = options.outbox ?? memoryOutbox;
+  const store = options.outbox;
   const sizes = { page: options.pageSize ?? 50, keep: Math.max(options.keep ?? 2_000, 200) };
 
   const tell = <E extends keyof ClientEvents>(event: E, payload: ClientEvents[E]): void => {
@@ -28,7 +25,7 @@ export function openClient(url: string, options: ClientOptions, open: Opener, en
   const connection: Connection = openConnection(origin, options, open, env, {
     ready() {
       rooms.forEach((one) => one.connected());
-      store.adopt().then((entries) => entries.forEach((entry) => room(entry.room).adopt(entry)), () => {});
+      store?.adopt().then((entries) => entries.forEach((entry) => room(entry.room).adopt(entry)), () => {});
     },
     restored: () => rooms.forEach((one) => one.restored()),
     lost: () => rooms.forEach((one) => one.lost()),
@@ -51,14 +48,11 @@ export function openClient(url: string, options: ClientOptions, open: Opener, en
     request: connection.ask,
     retryNow: connection.retryNow,
     rename: connection.rename,
-    async rooms(cursor, limit) {
-      const page = await connection.ask("room:list", { cursor, limit });
-      return { rooms: page.rooms, cursor: page.cursor ?? undefined };
-    },
+    rooms: (cursor, limit) => connection.ask("room:list", { cursor, limit }),
     room,
     close() {
       connection.close();
-      store.close();
+      store?.close();
     },
   };
 }

@@ -1,6 +1,7 @@
 // One connection after the other over a stock socket: who one is, how the connection stands, and asking.
 import type { ManagerOptions, SocketOptions } from "socket.io-client";
 
+import { SLOW_MS } from "./bounds.js";
 import { backoff, between, type Env } from "./env.js";
 import { HubbubError, ours, refusal } from "./errors.js";
 import { type Subject, subject } from "./subject.js";
@@ -34,8 +35,8 @@ export interface Listener {
 }
 
 export interface Connection extends Omit<Subject<ClientSnapshot>, "changed"> {
-  readonly ready: boolean;
-  readonly me: ClientSnapshot["me"];
+  ready(): boolean;
+  me(): ClientSnapshot["me"];
   /** What time it is on the server, as far as one knows: clocks may be wrong by hours. */
   now(): number;
   /** Asks once; every answer but a yes is thrown. */
@@ -47,8 +48,6 @@ export interface Connection extends Omit<Subject<ClientSnapshot>, "changed"> {
   close(): void;
 }
 
-/** An answer later than this is called slow. */
-const SLOW_MS = 4_000;
 /** Refusals at the door after which the same attempt cannot succeed. */
 const FINAL: readonly string[] = ["unauthorized", "bad_request", "reserved"];
 
@@ -225,12 +224,8 @@ export function openConnection(url: string, options: ClientOptions, open: Opener
   return {
     snapshot,
     subscribe,
-    get ready() {
-      return ready();
-    },
-    get me() {
-      return who.me;
-    },
+    ready,
+    me: () => who.me,
     now: () => env.now() + ahead,
     ask,
     tell: (event, payload) => void (ready() && socket.emit(event, payload)),
@@ -240,7 +235,7 @@ export function openConnection(url: string, options: ClientOptions, open: Opener
       changed();
     },
     retryNow,
-    close: () => close(),
+    close,
   };
 }
 

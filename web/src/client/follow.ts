@@ -1,13 +1,11 @@
 // How a room keeps up with its log: joins, reads on, repairs what is missing. One request at a time.
+import { FRUITLESS, LONG_PAGE, REPAIR_FROM_MS, REPAIR_TO_MS } from "./bounds.js";
 import type { Connection } from "./connection.js";
 import { backoff, between, type Env } from "./env.js";
 import { type HubbubError, plain } from "./errors.js";
 import type { Log, ResetReason, Verdict } from "./log.js";
-import { type Ask, LONG_PAGE } from "./pages.js";
+import type { Ask } from "./pages.js";
 import type { Failure, Requests, RoomStatus } from "./types.js";
-
-/** Repairs in a row that brought nothing before everything is read anew. */
-const FRUITLESS = 3;
 
 /** What hears of it. */
 export interface Told {
@@ -25,14 +23,14 @@ export interface Told {
 }
 
 export interface Follower {
-  readonly status: RoomStatus;
-  readonly joined: boolean;
-  readonly denied: boolean;
+  status(): RoomStatus;
+  joined(): boolean;
+  denied(): boolean;
   /** Whether what is heard can be judged: not between asking for a page and the answer. */
-  readonly settled: boolean;
-  readonly wanted: boolean;
+  settled(): boolean;
+  wanted(): boolean;
   /** What the last attempt ran into. */
-  readonly error: Failure | undefined;
+  error(): Failure | undefined;
   want(is: boolean): void;
   /** One may try again to come in. */
   allow(): void;
@@ -49,7 +47,11 @@ export interface Follower {
 }
 
 export function follow(room: string, connection: Connection, env: Env, size: number, log: Log, ask: Ask, told: Told): Follower {
-  let [wanted, joined, everJoined, denied, working] = [false, false, false, false, false];
+  let wanted = false;
+  let joined = false;
+  let everJoined = false;
+  let denied = false;
+  let working = false;
   /** Set while the newest page has to replace what there is. */
   let anew: { reason?: ResetReason } | undefined;
   /** Which connection, and which joining on it, an answer belongs to. */
@@ -63,9 +65,9 @@ export function follow(room: string, connection: Connection, env: Env, size: num
     repair = undefined;
   }
 
-  /** Waits a little: what is only late heals itself, and not all members ask in the same moment. */
+  /** Waits a little before it begins. */
   function repairIn(least: number): void {
-    const ms = least + between(env, 50, 250);
+    const ms = least + between(env, REPAIR_FROM_MS, REPAIR_TO_MS);
     const at = env.now() + ms;
     if (working || (repair && repair.at <= at)) return;
     cancelRepair();
@@ -86,7 +88,7 @@ export function follow(room: string, connection: Connection, env: Env, size: num
 
   /** The next thing to do. */
   function step(): (() => Promise<() => void>) | undefined {
-    if (!wanted || denied || !connection.ready) return undefined;
+    if (!wanted || denied || !connection.ready()) return undefined;
     if (!joined) return askToJoin;
     if (anew || log.head - log.upto > log.keep) return askNewest;
     return log.behind ? askNext : undefined;
@@ -94,7 +96,8 @@ export function follow(room: string, connection: Connection, env: Env, size: num
 
   /** `mine` tells a worker that its connection is gone, and that whatever comes back is not for it. */
   async function workOn(mine: number): Promise<void> {
-    let [failures, fruitless] = [0, 0];
+    let failures = 0;
+    let fruitless = 0;
     for (let next = step(); next; next = step()) {
       const { upto } = log;
       let wait = 0;
@@ -105,12 +108,13 @@ export function follow(room: string, connection: Connection, env: Env, size: num
         failures = 0;
         error = undefined;
         if (log.upto > upto || !log.behind) fruitless = 0;
-        else if (++fruitless >= FRUITLESS) [anew, fruitless] = [anew ?? {}, 0];
-        else wait = backoff(env, fruitless);
+        else if (++fruitless >= FRUITLESS) {
+          anew ??= {};
+          fruitless = 0;
+        } else wait = backoff(env, fruitless);
       } catch (thrown) {
         if (mine !== turn) return;
         const refused = thrown as HubbubError;
-        if (refused.code === "disconnected" || refused.code === "closed") break;
         error = plain(refused);
         if (refused.code === "not_member") joined = false;
         else if (!refused.retryable) {
@@ -176,28 +180,18 @@ export function follow(room: string, connection: Connection, env: Env, size: num
   }
 
   return {
-    get status() {
+    status() {
       if (denied) return "denied";
       if (!wanted) return everJoined ? "left" : "offline";
-      if (!connection.ready) return "offline";
+      if (!connection.ready()) return "offline";
       if (!joined) return "joining";
       return working ? "repairing" : "live";
     },
-    get joined() {
-      return joined;
-    },
-    get denied() {
-      return denied;
-    },
-    get settled() {
-      return joined && !anew;
-    },
-    get wanted() {
-      return wanted;
-    },
-    get error() {
-      return error;
-    },
+    joined: () => joined,
+    denied: () => denied,
+    settled: () => joined && !anew,
+    wanted: () => wanted,
+    error: () => error,
     want(is) {
       if (wanted !== is) {
         wanted = is;

@@ -1,4 +1,5 @@
 // What one has of a room's log: the reading rule, and the window that is shown. No timers, no wire.
+import { HELD } from "./bounds.js";
 import type { Message, MessageNew, Requests, RoomSnapshot } from "./types.js";
 
 type History = Requests["message:history"][1];
@@ -7,8 +8,6 @@ type Cursor = NonNullable<Requests["room:join"][0]["since"]>;
 export type ResetReason = NonNullable<RoomSnapshot["resetReason"]>;
 /** `reset`: what one has is not this log's past, and has to be read anew. */
 export type Verdict = "applied" | "known" | "held" | "reset";
-
-const HELD_AT_MOST = 1_000;
 
 export class Log {
   /** `null`: nobody has ever written here, as far as one knows. */
@@ -58,8 +57,7 @@ export class Log {
 
   /** Keeps an entry for when a join or a page under way has been answered. */
   hold(entry: MessageNew): void {
-    // What does not fit is fetched with the rest.
-    if (this.#held.size < HELD_AT_MOST) this.#held.set(entry.seq, entry);
+    if (this.#held.size < HELD) this.#held.set(entry.seq, entry);
   }
 
   /** One's own stays in sight, also while what precedes it is not there. */
@@ -117,7 +115,7 @@ export class Log {
 
   /** A page of what precedes the window. */
   preceded(page: History, asked: number): void {
-    if (page.epoch !== this.epoch || this.window[0]?.seq !== asked) return;
+    if (this.window[0]?.seq !== asked) return;
     const all = [...page.messages.filter((entry) => entry.seq < asked).map(shown), ...this.window];
     this.window = all.slice(0, this.keep);
     this.hasBefore = page.more_before;
@@ -126,7 +124,7 @@ export class Log {
 
   /** A page of what follows a window that is not at the end. */
   followed(page: History, asked: number): void {
-    if (page.epoch !== this.epoch || !this.hasAfter || this.window.at(-1)?.seq !== asked) return;
+    if (!this.hasAfter || this.window.at(-1)?.seq !== asked) return;
     const all = [...this.window, ...this.#upToCursor(page).filter((message) => message.seq! > asked)];
     this.window = all.slice(-this.keep);
     this.hasBefore ||= all.length > this.keep;
@@ -135,7 +133,6 @@ export class Log {
 
   /** Another window of the same log; the cursor stays where it is. */
   moved(page: History): void {
-    if (page.epoch !== this.epoch) return;
     this.window = this.#upToCursor(page);
     this.hasBefore = page.more_before;
     this.hasAfter = !this.#reaches(page);

@@ -1,4 +1,5 @@
 // What one said in a room and the server has not yet confirmed: in order, one on its way at a time.
+import { KNOWN_MS } from "./bounds.js";
 import { backoff, type Env } from "./env.js";
 import { type HubbubError, ours, plain } from "./errors.js";
 import { shown } from "./log.js";
@@ -23,7 +24,7 @@ export interface Way {
 
 export interface Outbox {
   /** Something waits to be sent. */
-  readonly busy: boolean;
+  busy(): boolean;
   rows(): readonly Message[];
   add(text: string): string;
   /** Takes over what an earlier page left. */
@@ -40,15 +41,10 @@ export interface Outbox {
   refuse(error: Failure): void;
 }
 
-/**
- * For how long the server knows a mid again, unless it is told otherwise. It cannot tell how old one is that was made
- * by a wrong clock, and would take it for new: what is older is looked for before it is sent again.
- */
-const KNOWN_FOR_MS = 600_000;
 /** Refusals of the `mid` rather than of the message: it may be in the log, and another try needs another mid. */
 const SPENT: readonly string[] = ["idempotency_conflict", "expired", "session_replaced"];
 
-export function openOutbox(room: string, store: OutboxStore, env: Env, way: Way): Outbox {
+export function openOutbox(room: string, store: OutboxStore | undefined, env: Env, way: Way): Outbox {
   let entries: OutboxEntry[] = [];
   let rows: readonly Message[] | undefined;
   let isOpen = false;
@@ -68,14 +64,14 @@ export function openOutbox(room: string, store: OutboxStore, env: Env, way: Way)
   }
 
   /** Settles also when nothing could be kept: a full disk is no reason not to send. */
-  function keep(entry: OutboxEntry): Promise<void> {
+  async function keep(entry: OutboxEntry): Promise<void> {
     tell();
-    return store.put({ ...entry }).catch(() => {});
+    await store?.put({ ...entry }).catch(() => {});
   }
 
   function drop(entry: OutboxEntry): void {
     entries = entries.filter((one) => one !== entry);
-    void store.delete(entry.mid).catch(() => {});
+    void store?.delete(entry.mid).catch(() => {});
     tell();
   }
 
@@ -118,12 +114,11 @@ export function openOutbox(room: string, store: OutboxStore, env: Env, way: Way)
   /** Why an entry may not simply be sent: the server might not know it again. */
   function doubt({ mid, by }: OutboxEntry): "session_replaced" | "expired" | undefined {
     if (by && by !== way.me()?.id) return "session_replaced";
-    return way.now() - madeAt(mid) > KNOWN_FOR_MS ? "expired" : undefined;
+    return way.now() - madeAt(mid) > KNOWN_MS ? "expired" : undefined;
   }
 
   async function stumble(entry: OutboxEntry, error: HubbubError): Promise<void> {
     const { code } = error;
-    if (code === "disconnected" || code === "closed") return shut();
     if (SPENT.includes(code)) {
       try {
         await lookUp(entry, error);
@@ -192,9 +187,7 @@ export function openOutbox(room: string, store: OutboxStore, env: Env, way: Way)
   }
 
   return {
-    get busy() {
-      return entries.some(isNext);
-    },
+    busy: () => entries.some(isNext),
     rows: () =>
       (rows ??= entries.map(({ mid, text, state, error, by }) => ({ mid, user: way.me() ?? { id: by ?? "" }, text, state, error }))),
     add(text) {

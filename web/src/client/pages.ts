@@ -1,4 +1,5 @@
 // Pages of a room's history: for somebody who looks, and to find what may not be sent again.
+import { CLOCKS_MS, FIND_PAGES, LONG_PAGE } from "./bounds.js";
 import type { Log } from "./log.js";
 import type { MessageNew, Requests } from "./types.js";
 
@@ -6,21 +7,14 @@ export type Page = Requests["message:history"][1];
 export type Range = Omit<Requests["message:history"][0], "room">;
 export type Ask = (range: Range) => Promise<Page>;
 
-/** Pages that nobody looks at while they load are as long as they may be. */
-export const LONG_PAGE = 200;
-/** So far back it is looked, which is all that a server keeps unless told otherwise. */
-const MOST_PAGES = 50;
-/** How far clocks may differ. */
-const CLOCKS_DIFFER_MS = 300_000;
-
 /** What the log has from a time on, the newest pages first. */
 export async function since(time: number, ask: Ask): Promise<MessageNew[]> {
   const found: MessageNew[] = [];
-  for (let page = 0, before: number | undefined; page < MOST_PAGES; page++) {
+  for (let page = 0, before: number | undefined; page < FIND_PAGES; page++) {
     const { messages, more_before } = await ask({ limit: LONG_PAGE, before });
     found.push(...messages);
     const oldest = messages[0];
-    if (!more_before || !oldest || oldest.ts < time - CLOCKS_DIFFER_MS) break;
+    if (!more_before || !oldest || oldest.ts < time - CLOCKS_MS) break;
     before = oldest.seq;
   }
   return found;
@@ -33,13 +27,17 @@ export interface Pages {
   around(seq: number): Promise<void>;
 }
 
-/** The window's moves; `got` is told of every page, and whether it is of the log that was asked for. */
-export function pagesOf(log: Log, size: number, ask: Ask, got: (page: Page, apply: () => void) => void): Pages {
+/** The window's moves. `got` is told of every page, and how to apply it; without that it is of another log. */
+export function pagesOf(log: Log, size: number, ask: Ask, got: (page: Page, apply: false | (() => void)) => void): Pages {
   const under = new Map<string, Promise<void>>();
 
   /** The same page is not asked for twice at once. */
-  function turn(key: string, range: Range, apply: (page: Page) => void): Promise<void> {
-    const asked = under.get(key) ?? ask(range).then((page) => got(page, () => apply(page))).finally(() => under.delete(key));
+  async function turn(key: string, range: Range, apply: (page: Page) => void): Promise<void> {
+    const { epoch } = log;
+    const asked = under.get(key) ?? ask(range).then((page) => {
+      // After a reset nobody wants it any more.
+      if (epoch === log.epoch) got(page, (page.epoch ?? null) === epoch && (() => apply(page)));
+    }).finally(() => under.delete(key));
     under.set(key, asked);
     return asked;
   }

@@ -1,10 +1,7 @@
 // Who is in a room: loaded once, then kept by what the server tells.
+import { LONG_PAGE, PEOPLE_PAGES } from "./bounds.js";
 import type { Connection } from "./connection.js";
 import type { PresenceChanged, User } from "./types.js";
-
-const PAGE = 200;
-/** Nobody reads a longer list; `count` is right whatever is loaded. */
-const MOST_PAGES = 10;
 
 export interface People {
   /** By name; nothing as long as nobody asked. */
@@ -36,8 +33,8 @@ export function peopleIn(room: string, connection: Connection, changed: () => vo
       const all: User[] = [];
       try {
         let cursor: string | null | undefined;
-        for (let page = 0; page < MOST_PAGES; page++) {
-          const answer = await connection.ask("room:members", { room, limit: PAGE, cursor });
+        for (let page = 0; page < PEOPLE_PAGES; page++) {
+          const answer = await connection.ask("room:members", { room, limit: LONG_PAGE, cursor });
           // A later load has begun.
           if (mine !== later) return;
           all.push(...answer.members);

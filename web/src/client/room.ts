@@ -1,20 +1,15 @@
 // A room as a live object: what is shown of it, what one does in it, and what is told of it.
+import { ECHO_MS, RESTORED_MS } from "./bounds.js";
 import type { Connection } from "./connection.js";
 import { between, type Env } from "./env.js";
 import { follow } from "./follow.js";
 import { Log, shown } from "./log.js";
-import { Marks } from "./marks.js";
 import { openOutbox } from "./outbox.js";
 import { type Ask, pagesOf, since } from "./pages.js";
 import { peopleIn } from "./people.js";
 import { subject } from "./subject.js";
 import type { MessageNew, OutboxEntry, OutboxStore, PresenceChanged, Room, RoomHead, RoomReset, RoomSnapshot, ServerEvents, Typing } from "./types.js";
 import { typingIn } from "./typing.js";
-
-/** One's own echo follows the ack; only if it does not is there something to repair. */
-const ECHO_MS = 1_000;
-/** When the store is back, not everybody goes on in the same moment. */
-const RESTORED_MS = 1_000;
 
 export interface LiveRoom extends Room {
   /** Takes over what an earlier page left unsent. */
@@ -27,10 +22,12 @@ export interface LiveRoom extends Room {
   heard(event: keyof ServerEvents, payload: unknown): void;
 }
 
-export function openRoom(name: string, connection: Connection, env: Env, sizes: { page: number; keep: number }, store: OutboxStore): LiveRoom {
+export function openRoom(name: string, connection: Connection, env: Env, sizes: { page: number; keep: number }, store?: OutboxStore): LiveRoom {
   let members = 0;
   let count = 0;
-  const me = (): string | undefined => connection.me?.id;
+  /** The last number that was marked read, and how many of the others' came since. */
+  let read = 0;
+  let unread = 0;
   const ask: Ask = (range) => connection.ask("message:history", { room: name, ...range });
 
   // === What is shown
@@ -40,12 +37,12 @@ export function openRoom(name: string, connection: Connection, env: Env, sizes: 
     const { window, head, upto, hasBefore, hasAfter, truncated, resetReason } = log;
     const ends = hasAfter ? [] : [...log.ahead.filter(({ seq }) => seq! > upto), ...pending];
     return {
-      status: follower.status,
+      status: follower.status(),
       messages: kept(last?.messages, ends.length > 0 ? [...window, ...ends] : window),
       pending,
       head,
-      read: marks.read,
-      unread: marks.unread,
+      read,
+      unread,
       count,
       people: people.list(),
       ...typing.others(),
@@ -53,19 +50,18 @@ export function openRoom(name: string, connection: Connection, env: Env, sizes: 
       hasAfter,
       truncated,
       resetReason,
-      error: follower.error,
+      error: follower.error(),
     };
   });
 
-  const marks = new Marks();
   const people = peopleIn(name, connection, changed);
   const typing = typingIn(name, connection, env);
   const log = new Log(sizes.keep, (entry) => {
     outbox.discard(entry.mid);
-    marks.passed(entry, me());
+    if (entry.seq > read && entry.user.id !== connection.me()?.id) unread++;
   });
   const outbox = openOutbox(name, store, env, {
-    me: () => connection.me,
+    me: connection.me,
     now: connection.now,
     send: ({ mid, text }) => connection.ask("message:send", { room: name, mid, text }),
     sent(message, epoch) {
@@ -83,10 +79,14 @@ export function openRoom(name: string, connection: Connection, env: Env, sizes: 
     changed: moved,
     joined(page, again) {
       count = page.count;
-      if (!again) marks.set(log.upto);
+      if (!again) seen();
       void people.load();
     },
-    replaced: (reason) => marks.jumped(log.upto, reason === "epoch_changed" ? 0 : marks.read),
+    replaced(reason) {
+      // Nobody has counted what lies between.
+      read = reason === "epoch_changed" ? 0 : Math.min(read, log.upto);
+      unread = log.upto - read;
+    },
     live: outbox.open,
     left() {
       typing.heard();
@@ -95,21 +95,32 @@ export function openRoom(name: string, connection: Connection, env: Env, sizes: 
     },
     refused: outbox.refuse,
   });
-  const pages = pagesOf(log, sizes.page, ask, (page, apply) => {
-    if (follower.settled) apply();
-    page.messages.forEach(({ mid }) => outbox.discard(mid));
+  const pages = pagesOf(log, sizes.page, ask, ({ messages }, apply) => {
+    if (!apply) follower.anew("epoch_changed");
+    else if (follower.settled()) apply();
+    met(messages);
     follower.judged(log.behind ? "held" : "known");
   });
 
+  function seen(): void {
+    read = log.upto;
+    unread = 0;
+  }
+
+  /** What is in the log needs not be sent. */
+  function met(messages: readonly { mid: string }[]): void {
+    messages.forEach(({ mid }) => outbox.discard(mid));
+  }
+
   /** Whether one wants to be in the room: somebody looks at it, or something is to be sent. */
   function want(): void {
-    follower.want(members > 0 || (outbox.busy && !follower.denied));
+    follower.want(members > 0 || (outbox.busy() && !follower.denied()));
   }
 
   /** Something to send may have come or gone, and with it the wish to be here. */
   function moved(): void {
     changed();
-    if (follower.wanted && members === 0 && !outbox.busy) env.after(0, want);
+    if (follower.wanted() && members === 0 && !outbox.busy()) env.after(0, want);
   }
 
   return {
@@ -146,20 +157,21 @@ export function openRoom(name: string, connection: Connection, env: Env, sizes: 
     discard: outbox.discard,
     adopt(entry) {
       outbox.adopt(entry);
+      met(log.window);
       want();
     },
     ...pages,
     typing() {
-      if (follower.joined) typing.start();
+      if (follower.joined()) typing.start();
     },
     stopTyping: typing.stop,
     markRead() {
-      if (marks.read === log.upto && marks.unread === 0) return;
-      marks.set(log.upto);
+      if (read === log.upto && unread === 0) return;
+      seen();
       changed();
     },
     watchPeople() {
-      if (people.watch() && follower.joined) void people.load();
+      if (people.watch() && follower.joined()) void people.load();
     },
 
     // === What the connection tells
@@ -177,8 +189,8 @@ export function openRoom(name: string, connection: Connection, env: Env, sizes: 
       });
     },
     heard(event, payload) {
-      const { settled } = follower;
-      if (event === "message:new" && follower.wanted) {
+      const settled = follower.settled();
+      if (event === "message:new" && follower.wanted()) {
         const entry = payload as MessageNew;
         if (outbox.discard(entry.mid) !== undefined) log.sent(shown(entry));
         // Between asking for a page and the answer nothing can be judged.
@@ -189,7 +201,7 @@ export function openRoom(name: string, connection: Connection, env: Env, sizes: 
         const { epoch, seq, mid } = payload as RoomHead;
         follower.judged(log.sees(epoch, seq, mid));
       }
-      if (event === "room:reset" && follower.joined) follower.anew((payload as RoomReset).reason);
+      if (event === "room:reset" && follower.joined()) follower.anew((payload as RoomReset).reason);
       if (event === "presence:changed") {
         count = (payload as PresenceChanged).count;
         people.told(payload as PresenceChanged);

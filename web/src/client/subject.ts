@@ -11,7 +11,8 @@ export interface Subject<S> {
 /** `build` is given what it built the last time. */
 export function subject<S>(build: (last: S | undefined) => S): Subject<S> {
   const listeners = new Set<() => void>();
-  let [now, last]: (S | undefined)[] = [];
+  let now: S | undefined;
+  let last: S | undefined;
   let telling = false;
   return {
     snapshot: () => (now ??= last = build(last)),

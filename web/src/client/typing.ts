@@ -1,10 +1,8 @@
 // Who types in a room, and saying that one does.
+import { TYPING_MS } from "./bounds.js";
 import type { Connection } from "./connection.js";
 import type { Env } from "./env.js";
 import type { Typing, User } from "./types.js";
-
-/** Typing is forgotten by the server after six seconds. */
-const EVERY_MS = 3_000;
 
 export interface TypingIn {
   others(): { typing: readonly User[]; typingMore: number };
@@ -21,10 +19,10 @@ export function typingIn(room: string, connection: Connection, env: Env): Typing
   let said = -Infinity;
   const over = (): void => void (said = -Infinity);
   return {
-    others: () => ({ typing: all?.users.filter(({ id }) => id !== connection.me?.id) ?? [], typingMore: all?.more ?? 0 }),
+    others: () => ({ typing: all?.users.filter(({ id }) => id !== connection.me()?.id) ?? [], typingMore: all?.more ?? 0 }),
     heard: (who) => void (all = who),
     start() {
-      if (env.now() - said < EVERY_MS) return;
+      if (env.now() - said < TYPING_MS) return;
       said = env.now();
       connection.tell("typing:start", { room });
     },
