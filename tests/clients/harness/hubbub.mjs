@@ -1,6 +1,6 @@
 // The real server and a real Redis as child processes: one node alone, or several in a cluster.
 import assert from "node:assert/strict";
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -74,19 +74,28 @@ export async function startNode({ store, name = "node", env }) {
   return new Node({ name, listen, internal, store, env }).start();
 }
 
-/** A Redis that keeps every write, in a folder of its own. */
+/** A Redis that keeps every write, in a folder of its own; it can be killed, and started again with what it kept. */
 export async function startRedis() {
   const port = await freePort();
   const folder = mkdtempSync(join(tmpdir(), "hubbub-redis-"));
-  const options = { port, bind: "127.0.0.1", dir: folder, appendonly: "yes", save: "" };
-  const redis = run(REDIS, Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)]));
   const remove = () => rmSync(folder, { recursive: true, force: true });
-  const ready = new Promise((settle) => redis.output.on("data", () => redis.said().includes("Ready to accept connections") && settle()));
-  const ended = redis.ended.then((code) => assert.fail(`Redis ended while starting, with ${code}\n${redis.said()}`));
-  ended.catch(() => {});
-  await within(Promise.race([ready, ended]), "Redis ready", redis.said);
+  const options = { port, bind: "127.0.0.1", dir: folder, appendonly: "yes", save: "" };
+  let redis;
+  const start = async () => {
+    redis = run(REDIS, Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)]));
+    const ready = new Promise((settle) => redis.output.on("data", () => redis.said().includes("Ready to accept connections") && settle()));
+    const ended = redis.ended.then((code) => assert.fail(`Redis ended while starting, with ${code}\n${redis.said()}`));
+    ended.catch(() => {});
+    await within(Promise.race([ready, ended]), "Redis ready", redis.said);
+  };
+  await start();
   return {
     url: `redis://127.0.0.1:${port}`,
+    start,
+    /** SIGKILL; what it has written stays. */
+    kill: () => kill(redis),
+    /** What it has written is gone: a new, empty volume. */
+    empty: () => readdirSync(folder).forEach((name) => rmSync(join(folder, name), { recursive: true })),
     stop: async () => {
       await kill(redis);
       remove();
@@ -107,7 +116,7 @@ export async function startCluster(count) {
     await redis.stop();
     throw failed.reason;
   }
-  return { nodes, close: () => redis.stop() };
+  return { nodes, redis, close: () => redis.stop() };
 }
 
 /** One node on the embedded store. */

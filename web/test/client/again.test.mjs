@@ -128,6 +128,17 @@ test("the search ends at the message's own time, and has a bound where nothing e
   assert.deepEqual(busy.pending(), [["gone", "failed", "expired"]]);
 });
 
+test("what failed long ago for another reason goes as a new message too", async () => {
+  const s = await live();
+  s.socket.answers["message:send"] = refuse("too_large");
+  const mid = s.room.send("much");
+  await s.env.pass(OLD_MS);
+  s.socket.answers["message:send"] = s.log.send;
+  assert.notEqual(s.room.retry(mid), mid);
+  await settled();
+  assert.deepEqual([s.pending(), s.pages().length], [[], 0]);
+});
+
 test("while the store does not answer nothing is known, so nothing has failed", async () => {
   const s = await live();
   await away(s, ["gone"], { taken: false });

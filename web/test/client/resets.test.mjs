@@ -107,6 +107,17 @@ test("a reset while paging back: the page of the old log is thrown away", async 
   assert.equal(s.socket.count("message:history"), 2, "the page, and the newest one instead");
 });
 
+test("once a reset is told, no page is put to what will be replaced", async () => {
+  const s = await live(300);
+  s.log.entries.splice(200, 100);
+  for (let i = 201; i <= 250; i++) s.log.say(`other ${i}`);
+  s.reset("diverged");
+  await s.room.before();
+  assert.equal(texts(s.room).length, 50);
+  await s.env.pass(300);
+  assert.deepEqual([texts(s.room), reason(s)], [all(s.log).slice(-50), "diverged"]);
+});
+
 test("a page of another log is how one learns of a reset that nobody told", async () => {
   const s = await live(300);
   s.log.lose("anew");
