@@ -41,8 +41,8 @@ async function follower(stage, node, { client = NATIVE, transport = "websocket" 
     };
     return socket;
   };
-  const program = new Function("io", "show", "forget", "newMid", `${code}\n${SENDS}\nreturn { socket, send };`);
-  const { socket, send } = program(io, (text) => seen.shown.push(text), forget, newMid);
+  const program = new Function("io", "show", "forget", "newMid", `${code}\n${SENDS}\nreturn { socket, send, readOn };`);
+  const { socket, send, readOn } = program(io, (text) => seen.shown.push(text), forget, newMid);
   stage.owns({
     close: async () => {
       socket.close();
@@ -50,7 +50,7 @@ async function follower(stage, node, { client = NATIVE, transport = "websocket" 
     },
     told: () => `the follower has ${seen.shown.length}, forgot ${seen.forgot} times, joined after ${seen.joins.join(", ")}; its end: ${seen.shown.slice(-5).join(", ")}`,
   });
-  return Object.assign(seen, { socket, send, proxy });
+  return Object.assign(seen, { socket, send, readOn, proxy });
 }
 
 /** What version 3 and 4 have and version 2 has not: an ack that is late is answered with an error. */
@@ -155,6 +155,12 @@ plain("the recipe catches up over many pages while others go on speaking", async
   await Promise.all(Array.from({ length: 700 }, (_, i) => say(`missed ${i}`)));
   reader.proxy.up();
   while (reader.shown.length < 700) await say(`meanwhile ${said.length}`);
+  // A page that is asked for while others speak has messages that come live as well.
+  for (let i = 0; i < 100; i++) {
+    const saying = [say(`over ${i} a`), say(`over ${i} b`)];
+    reader.readOn();
+    await Promise.all(saying);
+  }
   await until(async () => (await say("the end"), said.at(-1) === "the end"), "the end was said");
   await has(reader, "the end");
 
