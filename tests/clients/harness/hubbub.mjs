@@ -1,6 +1,7 @@
 // The real server and a real Redis as child processes: one node alone, or several in a cluster.
 import assert from "node:assert/strict";
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -73,19 +74,38 @@ export async function startNode({ store, name = "node", env }) {
   return new Node({ name, listen, internal, store, env }).start();
 }
 
-/** A Redis that keeps every write, in a folder of its own. */
+/** Redis' answer to one command. */
+async function ask(host, port, command) {
+  const socket = connect(port, host);
+  socket.end(`${command}\r\nQUIT\r\n`);
+  return Buffer.concat(await socket.toArray()).toString();
+}
+
+/** A Redis that keeps every write, in a folder of its own; it can be killed, and started again with what it kept. */
 export async function startRedis() {
   const { host, port } = await freePlace();
   const folder = mkdtempSync(join(tmpdir(), "hubbub-redis-"));
-  const options = { port, bind: host, dir: folder, appendonly: "yes", save: "" };
-  const redis = run(find("REDIS_SERVER", "redis-server"), Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)]));
   const remove = () => rmSync(folder, { recursive: true, force: true });
-  const ready = new Promise((settle) => redis.output.on("data", () => redis.said().includes("Ready to accept connections") && settle()));
-  const ended = redis.ended.then((code) => assert.fail(`Redis ended while starting, with ${code}\n${redis.said()}`));
-  ended.catch(() => {});
-  await within(Promise.race([ready, ended]), "Redis ready", redis.said);
+  const options = { port, bind: host, dir: folder, appendonly: "yes", save: "" };
+  let redis;
+  const start = async () => {
+    redis = run(find("REDIS_SERVER", "redis-server"), Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)]));
+    const ready = new Promise((settle) => redis.output.on("data", () => redis.said().includes("Ready to accept connections") && settle()));
+    const ended = redis.ended.then((code) => assert.fail(`Redis ended while starting, with ${code}\n${redis.said()}`));
+    ended.catch(() => {});
+    await within(Promise.race([ready, ended]), "Redis ready", redis.said);
+  };
+  await start();
   return {
     url: `redis://${host}:${port}`,
+    start,
+    /** As a crash would, but for what it has answered and not yet written: on a slow disk those may be two seconds. */
+    async kill() {
+      await within(ask(host, port, "CONFIG SET appendfsync always"), "Redis has written everything", redis.said);
+      await kill(redis);
+    },
+    /** What it has written is gone: a new, empty volume. */
+    empty: () => readdirSync(folder).forEach((name) => rmSync(join(folder, name), { recursive: true })),
     stop: async () => {
       await kill(redis);
       remove();
@@ -106,7 +126,7 @@ export async function startCluster(count) {
     await redis.stop();
     throw failed.reason;
   }
-  return { nodes, close: () => redis.stop() };
+  return { nodes, redis, close: () => redis.stop() };
 }
 
 /** One node on the embedded store. */

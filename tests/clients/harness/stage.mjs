@@ -22,8 +22,10 @@ export const CLUSTER = "three nodes";
 class Stage {
   #owned = [];
 
-  constructor({ nodes, close }) {
+  constructor({ nodes, redis, close }) {
     this.nodes = nodes;
+    /** What several nodes share. */
+    this.redis = redis;
     this.close = close;
     /** Where the one who speaks is, and where the one who listens is: another node, if there is one. */
     this.here = nodes[0];

@@ -22,7 +22,10 @@ export function between(env: Env, low: number, high: number): number {
   return low + env.random() * (high - low);
 }
 
-/** The wait before try number `tries` (from 0): doubles up to `most`, half of it left to chance. */
-export function backoff(env: Env, tries: number, first = 500, most = 10_000): number {
-  return Math.min(first * 2 ** Math.min(tries, 16), most) * between(env, 0.5, 1.5);
+/**
+ * The wait before try number `tries` (from 0): doubles up to `most`, half of it left to chance. What the server
+ * told is the least, and chance comes on top: whoever was refused together does not come back together.
+ */
+export function backoff(env: Env, tries: number, told = 0, first = 500, most = 5_000): number {
+  return Math.max(told, Math.min((told || first) * 2 ** Math.min(tries, 16), most)) * between(env, told ? 1 : 0.5, 1.5);
 }

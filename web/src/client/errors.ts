@@ -15,9 +15,9 @@ export class HubbubError extends Error implements Failure {
   }
 }
 
-/** One of our own: a connection that is missing or lost, an answer that is. */
-export function ours(code: "timeout" | "disconnected" | "closed" | "session_replaced", outcome: "none" | "unknown" = "unknown"): HubbubError {
-  return new HubbubError({ code, message: code, retryable: code !== "closed" && code !== "session_replaced", outcome });
+/** One of our own: a connection that is missing or lost, an answer that is, a message that may not be sent again. */
+export function ours(code: "timeout" | "disconnected" | "closed" | "session_replaced" | "expired", outcome: "none" | "unknown" = "unknown"): HubbubError {
+  return new HubbubError({ code, message: code, retryable: code === "timeout" || code === "disconnected", outcome });
 }
 
 /** A refusal off the wire. */

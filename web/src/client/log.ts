@@ -1,4 +1,5 @@
 // What one has of a room's log: the reading rule, and the window that is shown. No timers, no wire.
+import { HELD } from "./bounds.js";
 import type { Message, MessageNew, Requests, RoomSnapshot } from "./types.js";
 
 type History = Requests["message:history"][1];
@@ -7,8 +8,6 @@ type Cursor = NonNullable<Requests["room:join"][0]["since"]>;
 export type ResetReason = NonNullable<RoomSnapshot["resetReason"]>;
 /** `reset`: what one has is not this log's past, and has to be read anew. */
 export type Verdict = "applied" | "known" | "held" | "reset";
-
-const HELD_AT_MOST = 1_000;
 
 export class Log {
   /** `null`: nobody has ever written here, as far as one knows. */
@@ -19,6 +18,8 @@ export class Log {
   head = 0;
   /** One stretch of the log without gaps; a new array whenever it changes. */
   window: readonly Message[] = [];
+  /** One's own that are in the log, and that the cursor has not come to. */
+  ahead: readonly Message[] = [];
   hasBefore = false;
   hasAfter = false;
   truncated = false;
@@ -56,8 +57,12 @@ export class Log {
 
   /** Keeps an entry for when a join or a page under way has been answered. */
   hold(entry: MessageNew): void {
-    // What does not fit is fetched with the rest.
-    if (this.#held.size < HELD_AT_MOST) this.#held.set(entry.seq, entry);
+    if (this.#held.size < HELD) this.#held.set(entry.seq, entry);
+  }
+
+  /** One's own stays in sight, also while what precedes it is not there. */
+  sent(message: Message): void {
+    this.ahead = [...this.ahead.filter(({ seq }) => seq! > this.upto), message];
   }
 
   /** Where the log ends, by a beacon or an ack. */
@@ -75,9 +80,7 @@ export class Log {
   joined(page: Joined, resumed: boolean): void {
     if (!resumed || page.reset || page.truncated) {
       const before = page.messages[0] ? page.messages[0].seq > page.first : page.head >= page.first && page.head > 0;
-      this.#anew(page.epoch ?? null, page.messages, page.upto, before);
-      this.truncated = page.truncated;
-      this.resetReason = page.reset ? (page.reason ?? "diverged") : undefined;
+      this.#anew(page, page.upto, before, page.truncated, page.reset ? (page.reason ?? "diverged") : undefined);
     } else {
       this.epoch ??= page.epoch ?? null;
       this.#show(this.#pass(page.messages));
@@ -89,9 +92,7 @@ export class Log {
 
   /** The newest page in place of everything. */
   replaced(page: History, reason?: ResetReason): void {
-    this.truncated = !reason;
-    this.resetReason = reason;
-    this.#anew(page.epoch ?? null, page.messages, page.head, page.more_before);
+    this.#anew(page, page.head, page.more_before, !reason, reason);
     this.head = page.head;
     this.#release();
   }
@@ -114,7 +115,7 @@ export class Log {
 
   /** A page of what precedes the window. */
   preceded(page: History, asked: number): void {
-    if (page.epoch !== this.epoch || this.window[0]?.seq !== asked) return;
+    if (this.window[0]?.seq !== asked) return;
     const all = [...page.messages.filter((entry) => entry.seq < asked).map(shown), ...this.window];
     this.window = all.slice(0, this.keep);
     this.hasBefore = page.more_before;
@@ -123,7 +124,7 @@ export class Log {
 
   /** A page of what follows a window that is not at the end. */
   followed(page: History, asked: number): void {
-    if (page.epoch !== this.epoch || !this.hasAfter || this.window.at(-1)?.seq !== asked) return;
+    if (!this.hasAfter || this.window.at(-1)?.seq !== asked) return;
     const all = [...this.window, ...this.#upToCursor(page).filter((message) => message.seq! > asked)];
     this.window = all.slice(-this.keep);
     this.hasBefore ||= all.length > this.keep;
@@ -132,7 +133,6 @@ export class Log {
 
   /** Another window of the same log; the cursor stays where it is. */
   moved(page: History): void {
-    if (page.epoch !== this.epoch) return;
     this.window = this.#upToCursor(page);
     this.hasBefore = page.more_before;
     this.hasAfter = !this.#reaches(page);
@@ -156,14 +156,18 @@ export class Log {
     return oldest === undefined || seq < oldest || this.#known.get(seq) === mid;
   }
 
-  #anew(epoch: string | null, entries: readonly MessageNew[], upto: number, hasBefore: boolean): void {
-    this.epoch = epoch;
+  #anew({ epoch, messages }: History | Joined, upto: number, hasBefore: boolean, truncated: boolean, reason?: ResetReason): void {
+    this.epoch = epoch ?? null;
     this.upto = 0;
     this.window = [];
+    // What was said in a log that is no more is not in this one.
+    if (reason) this.ahead = [];
     this.#known.clear();
     this.hasAfter = false;
     this.hasBefore = hasBefore;
-    this.#show(this.#pass(entries));
+    this.truncated = truncated;
+    this.resetReason = reason;
+    this.#show(this.#pass(messages));
     this.upto = upto;
   }
 

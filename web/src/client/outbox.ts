@@ -1,227 +1,238 @@
 // What one said in a room and the server has not yet confirmed: in order, one on its way at a time.
+import { KNOWN_MS } from "./bounds.js";
 import { backoff, type Env } from "./env.js";
 import { type HubbubError, ours, plain } from "./errors.js";
-import { newMid } from "./mid.js";
-import type { Failure, Message, MessageSendAck, OutboxEntry, OutboxStore, User } from "./types.js";
+import { shown } from "./log.js";
+import { madeAt, newMid } from "./mid.js";
+import type { Failure, Message, MessageNew, MessageSendAck, OutboxEntry, OutboxStore, User } from "./types.js";
 
 /** What an outbox needs of its room. */
 export interface Way {
   /** Who one is now. */
   me(): User | undefined;
+  /** What time it is on the server. */
+  now(): number;
   send(entry: OutboxEntry): Promise<MessageSendAck>;
-  acked(entry: OutboxEntry, ack: MessageSendAck): void;
-  /** Whether the log has it, for what may not be sent again. */
-  find(entry: OutboxEntry): Promise<boolean>;
+  /** It is in the log, at this number of this epoch. */
+  sent(message: Message, epoch: string): void;
+  /** What the log has from this time on, for what may not be sent again. */
+  find(since: number): Promise<readonly MessageNew[]>;
   /** The server does not know that one is in the room. */
   rejoin(): void;
   changed(): void;
 }
 
-/** Refusals of the `mid` rather than of the message: another try needs another. */
+export interface Outbox {
+  /** Something waits to be sent. */
+  busy(): boolean;
+  rows(): readonly Message[];
+  add(text: string): string;
+  /** Takes over what an earlier page left. */
+  adopt(entry: OutboxEntry): void;
+  retry(mid: string): string;
+  /** Takes an entry out, and gives its text: nobody wants it sent any more, or it is in the log. */
+  discard(mid: string): string | undefined;
+  /** The room is live: go on at once. */
+  open(): void;
+  /** Goes on now instead of waiting. */
+  hurry(): void;
+  shut(): void;
+  /** The room will not have one, so nothing can be sent there. */
+  refuse(error: Failure): void;
+}
+
+/** Refusals of the `mid` rather than of the message: it may be in the log, and another try needs another mid. */
 const SPENT: readonly string[] = ["idempotency_conflict", "expired", "session_replaced"];
 
-export class Outbox {
-  #entries: OutboxEntry[] = [];
-  #rows: readonly Message[] | undefined;
-  #open = false;
-  #flight: OutboxEntry | undefined;
-  #tries = 0;
-  #stopWaiting: (() => void) | undefined;
-
-  constructor(
-    readonly room: string,
-    readonly store: OutboxStore,
-    readonly env: Env,
-    readonly way: Way,
-  ) {}
-
-  /** Something waits to be sent. */
-  get busy(): boolean {
-    return this.#entries.some((entry) => entry.state === "sending");
-  }
-
-  rows(): readonly Message[] {
-    return (this.#rows ??= this.#entries.map(({ mid, text, state, error, by }) => {
-      const user = this.way.me() ?? { id: by ?? "" };
-      return { mid, user, text, state, error };
-    }));
-  }
-
-  add(text: string): string {
-    const entry: OutboxEntry = { mid: newMid(this.env.now()), room: this.room, text, at: this.#at(), state: "sending" };
-    this.#entries.push(entry);
-    void this.#keep(entry);
-    this.#pump();
-    return entry.mid;
-  }
-
-  /** Takes over what an earlier page left. */
-  adopt(entry: OutboxEntry): void {
-    if (this.#find(entry.mid)) return;
-    this.#entries.push(entry);
-    this.#entries.sort((a, b) => a.at - b.at);
-    this.#tell();
-    this.#pump();
-  }
-
-  retry(mid: string): string {
-    const entry = this.#find(mid);
-    if (!entry) return mid;
-    if (entry.state === "sending") {
-      this.#stop();
-      this.#pump();
-      return mid;
-    }
-    this.#drop(entry);
-    const again: OutboxEntry = { ...entry, state: "sending", at: this.#at() };
-    delete again.error;
-    if (SPENT.includes(entry.error?.code ?? "")) {
-      again.mid = newMid(this.env.now());
-      delete again.by;
-    }
-    this.#entries.push(again);
-    void this.#keep(again);
-    this.#pump();
-    return again.mid;
-  }
-
-  discard(mid: string): string | undefined {
-    const entry = this.#find(mid);
-    if (entry) this.settle(mid);
-    return entry?.text;
-  }
-
-  /** It is in the log, by an ack, an echo or a page. */
-  settle(mid: string): void {
-    const entry = this.#find(mid);
-    if (!entry) return;
-    this.#drop(entry);
-    if (this.#flight === entry) this.#landed();
-  }
-
-  /** The room is live: go on at once. */
-  open(): void {
-    this.#open = true;
-    this.#rows = undefined;
-    this.#pump();
-  }
-
-  shut(): void {
-    this.#open = false;
-    this.#flight = undefined;
-    this.#stop();
-  }
-
-  /** The room will not have one, so nothing can be sent there. */
-  refuse(error: Failure): void {
-    this.shut();
-    for (const entry of this.#entries.filter((one) => one.state === "sending")) this.#fail(entry, error);
-  }
+export function openOutbox(room: string, store: OutboxStore | undefined, env: Env, way: Way): Outbox {
+  let entries: OutboxEntry[] = [];
+  let rows: readonly Message[] | undefined;
+  let isOpen = false;
+  let flight: OutboxEntry | undefined;
+  let tries = 0;
+  let stopWaiting: (() => void) | undefined;
 
   /** Now, but after the one before: two in the same millisecond keep their order over a reload. */
-  #at(): number {
-    return Math.max(this.env.now(), (this.#entries.at(-1)?.at ?? 0) + 1);
-  }
+  const at = (): number => Math.max(env.now(), (entries.at(-1)?.at ?? 0) + 1);
+  const find = (mid: string): OutboxEntry | undefined => entries.find((entry) => entry.mid === mid);
+  const gone = (entry: OutboxEntry): boolean => flight !== entry;
+  const isNext = (entry: OutboxEntry): boolean => entry.state === "sending";
 
-  #pump(): void {
-    if (!this.#open || this.#flight || this.#stopWaiting) return;
-    const entry = this.#entries.find((one) => one.state === "sending");
-    if (!entry) return;
-    this.#flight = entry;
-    void this.#fly(entry);
-  }
-
-  async #fly(entry: OutboxEntry): Promise<void> {
-    const me = this.way.me()?.id;
-    const gone = (): boolean => this.#flight !== entry;
-    try {
-      // Under another user the server would take the same `mid` for a new message.
-      if (entry.by !== undefined && entry.by !== me) throw ours("session_replaced");
-      if (entry.by === undefined && me !== undefined) {
-        entry.by = me;
-        await this.#keep(entry);
-        if (gone()) return;
-      }
-      const ack = await this.way.send(entry);
-      if (gone()) return;
-      this.way.acked(entry, ack);
-      this.settle(entry.mid);
-    } catch (error) {
-      if (!gone()) await this.#stumble(entry, error as HubbubError, gone);
-    }
-  }
-
-  async #stumble(entry: OutboxEntry, error: HubbubError, gone: () => boolean): Promise<void> {
-    const { code } = error;
-    if (code === "disconnected" || code === "closed") return this.shut();
-    if (code === "not_member") {
-      this.#wait(error);
-      return this.way.rejoin();
-    }
-    if (error.retryable && code !== "session_replaced") {
-      entry.error = plain(error);
-      this.#tell();
-      return this.#wait(error);
-    }
-    if (code === "expired" || code === "session_replaced") {
-      try {
-        const found = await this.way.find(entry);
-        if (gone()) return;
-        if (found) return this.settle(entry.mid);
-      } catch (unread) {
-        // Not knowing is no reason to call it failed.
-        if (!gone()) this.#wait(unread);
-        return;
-      }
-    }
-    this.#fail(entry, plain(error));
-    this.#landed();
-  }
-
-  #fail(entry: OutboxEntry, error: Failure): void {
-    entry.state = "failed";
-    entry.error = error;
-    void this.#keep(entry);
-  }
-
-  #wait(error: unknown): void {
-    const told = (error as HubbubError).retryAfterMs;
-    this.#flight = undefined;
-    this.#stopWaiting = this.env.after(told ?? backoff(this.env, this.#tries++), () => {
-      this.#stopWaiting = undefined;
-      this.#pump();
-    });
-  }
-
-  #landed(): void {
-    this.#flight = undefined;
-    this.#tries = 0;
-    this.#pump();
-  }
-
-  #stop(): void {
-    this.#stopWaiting?.();
-    this.#stopWaiting = undefined;
-  }
-
-  #find(mid: string): OutboxEntry | undefined {
-    return this.#entries.find((entry) => entry.mid === mid);
-  }
-
-  #drop(entry: OutboxEntry): void {
-    this.#entries = this.#entries.filter((one) => one !== entry);
-    void this.store.delete(entry.mid).catch(() => {});
-    this.#tell();
+  function tell(): void {
+    rows = undefined;
+    way.changed();
   }
 
   /** Settles also when nothing could be kept: a full disk is no reason not to send. */
-  #keep(entry: OutboxEntry): Promise<void> {
-    this.#tell();
-    return this.store.put({ ...entry }).catch(() => {});
+  async function keep(entry: OutboxEntry): Promise<void> {
+    tell();
+    await store?.put({ ...entry }).catch(() => {});
   }
 
-  #tell(): void {
-    this.#rows = undefined;
-    this.way.changed();
+  function drop(entry: OutboxEntry): void {
+    entries = entries.filter((one) => one !== entry);
+    void store?.delete(entry.mid).catch(() => {});
+    tell();
   }
+
+  function discard(mid: string): string | undefined {
+    const entry = find(mid);
+    if (!entry) return undefined;
+    drop(entry);
+    if (flight === entry) landed();
+    return entry.text;
+  }
+
+  // === One at a time
+
+  function pump(): void {
+    if (!isOpen || flight || stopWaiting) return;
+    flight = entries.find(isNext);
+    if (flight) void fly(flight);
+  }
+
+  async function fly(entry: OutboxEntry): Promise<void> {
+    try {
+      const why = doubt(entry);
+      if (why) throw ours(why);
+      const me = way.me();
+      if (!entry.by && me) {
+        entry.by = me.id;
+        await keep(entry);
+        if (gone(entry)) return;
+      }
+      const { epoch, seq, ts } = await way.send(entry);
+      if (gone(entry)) return;
+      const { mid, text } = entry;
+      if (me) way.sent({ mid, seq, ts, user: me, text, state: "sent" }, epoch);
+      discard(mid);
+    } catch (error) {
+      if (!gone(entry)) await stumble(entry, error as HubbubError);
+    }
+  }
+
+  /** Why an entry may not simply be sent: the server might not know it again. */
+  function doubt({ mid, by }: OutboxEntry): "session_replaced" | "expired" | undefined {
+    if (by && by !== way.me()?.id) return "session_replaced";
+    return way.now() - madeAt(mid) > KNOWN_MS ? "expired" : undefined;
+  }
+
+  async function stumble(entry: OutboxEntry, error: HubbubError): Promise<void> {
+    const { code } = error;
+    if (SPENT.includes(code)) {
+      try {
+        await lookUp(entry, error);
+      } catch (unread) {
+        // Not knowing is no reason to call it failed.
+        if (!gone(entry)) await stumble(entry, unread as HubbubError);
+      }
+      return;
+    }
+    if (code === "not_member" || error.retryable) {
+      entry.error = plain(error);
+      tell();
+      wait(error);
+      if (code === "not_member") way.rejoin();
+      return;
+    }
+    fail(entry, plain(error));
+    landed();
+  }
+
+  /** All in doubt are decided by one look: this one is the oldest of them. */
+  async function lookUp(entry: OutboxEntry, error: HubbubError): Promise<void> {
+    const log = await way.find(madeAt(entry.mid));
+    if (gone(entry)) return;
+    for (const one of entries.filter((each) => each === entry || (isNext(each) && doubt(each)))) {
+      const there = log.find(({ mid, text }) => mid === one.mid && text === one.text);
+      if (there) {
+        way.sent(shown(there), there.epoch);
+        drop(one);
+      } else fail(one, plain(one === entry ? error : ours(doubt(one)!)));
+    }
+    landed();
+  }
+
+  function fail(entry: OutboxEntry, error: Failure): void {
+    entry.state = "failed";
+    entry.error = error;
+    void keep(entry);
+  }
+
+  function wait({ retryAfterMs }: HubbubError): void {
+    flight = undefined;
+    stopWaiting = env.after(backoff(env, tries++, retryAfterMs), hurry);
+  }
+
+  function landed(): void {
+    flight = undefined;
+    tries = 0;
+    pump();
+  }
+
+  function stop(): void {
+    stopWaiting?.();
+    stopWaiting = undefined;
+  }
+
+  function hurry(): void {
+    stop();
+    pump();
+  }
+
+  function shut(): void {
+    isOpen = false;
+    flight = undefined;
+    stop();
+  }
+
+  return {
+    busy: () => entries.some(isNext),
+    rows: () =>
+      (rows ??= entries.map(({ mid, text, state, error, by }) => ({ mid, user: way.me() ?? { id: by ?? "" }, text, state, error }))),
+    add(text) {
+      const entry: OutboxEntry = { mid: newMid(way.now()), room, text, at: at(), state: "sending" };
+      entries.push(entry);
+      void keep(entry);
+      pump();
+      return entry.mid;
+    },
+    adopt(entry) {
+      if (find(entry.mid)) return;
+      entries.push(entry);
+      entries.sort((a, b) => a.at - b.at);
+      tell();
+      pump();
+    },
+    retry(mid) {
+      const entry = find(mid);
+      if (!entry) return mid;
+      if (isNext(entry)) {
+        hurry();
+        return mid;
+      }
+      drop(entry);
+      const { error, ...again } = { ...entry, state: "sending" as const, at: at() };
+      if (SPENT.includes(error?.code ?? "") || doubt(again)) {
+        again.mid = newMid(way.now());
+        delete again.by;
+      }
+      entries.push(again);
+      void keep(again);
+      pump();
+      return again.mid;
+    },
+    discard,
+    open() {
+      isOpen = true;
+      rows = undefined;
+      pump();
+    },
+    hurry,
+    shut,
+    refuse(error) {
+      shut();
+      entries.filter(isNext).forEach((entry) => fail(entry, error));
+    },
+  };
 }

@@ -1,56 +1,59 @@
 // Who is in a room: loaded once, then kept by what the server tells.
+import { LONG_PAGE, PEOPLE_PAGES } from "./bounds.js";
 import type { Connection } from "./connection.js";
 import type { PresenceChanged, User } from "./types.js";
 
-const PAGE = 200;
-/** Nobody reads a longer list; `count` is right whatever is loaded. */
-const MOST_PAGES = 10;
+export interface People {
+  /** By name; nothing as long as nobody asked. */
+  list(): readonly User[] | undefined;
+  /** From now on it is kept; `true`: it was not before. */
+  watch(): boolean;
+  load(): Promise<void>;
+  told(change: PresenceChanged): void;
+}
 
-export class People {
-  list: readonly User[] | undefined;
-  wanted = false;
+export function peopleIn(room: string, connection: Connection, changed: () => void): People {
+  let list: User[] | undefined;
+  let wanted = false;
   /** What was told while a list was being read; it wins over the list. */
-  #told: PresenceChanged[] = [];
+  let later: PresenceChanged[] | undefined;
 
-  constructor(
-    readonly room: string,
-    readonly connection: Connection,
-    readonly changed: () => void,
-  ) {}
+  function apply({ joined, left, changed: renamed }: PresenceChanged): void {
+    const come = [...joined, ...renamed];
+    const gone = new Set([...left, ...come].map((user) => user.id));
+    list &&= sorted([...list.filter((user) => !gone.has(user.id)), ...come]);
+  }
 
-  async load(): Promise<void> {
-    if (!this.wanted) return;
-    const told: PresenceChanged[] = (this.#told = []);
-    const all: User[] = [];
-    try {
-      let cursor: string | null | undefined;
-      for (let page = 0; page < MOST_PAGES; page++) {
-        const answer = await this.connection.ask("room:members", { room: this.room, limit: PAGE, cursor });
-        // A later load has begun.
-        if (told !== this.#told) return;
-        all.push(...answer.members);
-        cursor = answer.cursor;
-        if (!cursor) break;
+  return {
+    list: () => list,
+    watch: () => wanted !== (wanted = true),
+    async load() {
+      if (!wanted) return;
+      const mine: PresenceChanged[] = (later = []);
+      const all: User[] = [];
+      try {
+        let cursor: string | null | undefined;
+        for (let page = 0; page < PEOPLE_PAGES; page++) {
+          const answer = await connection.ask("room:members", { room, limit: LONG_PAGE, cursor });
+          // A later load has begun.
+          if (mine !== later) return;
+          all.push(...answer.members);
+          cursor = answer.cursor;
+          if (!cursor) break;
+        }
+        list = sorted(all);
+        mine.forEach(apply);
+        later = undefined;
+        changed();
+      } catch {
+        // The next join loads it again; until then the last list is the best one there is.
       }
-      this.list = sorted(all);
-      told.forEach((change) => this.#apply(change));
-      told.length = 0;
-      this.changed();
-    } catch {
-      // The next join loads it again; until then the last list is the best one there is.
-    }
-  }
-
-  told(change: PresenceChanged): void {
-    this.#told.push(change);
-    this.#apply(change);
-  }
-
-  #apply({ joined, left, changed }: PresenceChanged): void {
-    if (!this.list) return;
-    const gone = new Set([...left, ...joined, ...changed].map((user) => user.id));
-    this.list = sorted([...this.list.filter((user) => !gone.has(user.id)), ...joined, ...changed]);
-  }
+    },
+    told(change) {
+      later?.push(change);
+      apply(change);
+    },
+  };
 }
 
 function sorted(users: User[]): User[] {

@@ -160,7 +160,7 @@ export interface ClientEvents extends ServerEvents {
 export interface RoomsPage {
   readonly rooms: readonly { readonly room: string; readonly head: number }[];
   /** Ask again with it; absent: that was all. */
-  readonly cursor?: string;
+  readonly cursor?: string | null;
 }
 
 export interface Client {

@@ -22,11 +22,12 @@ interface Props extends RowActions {
 }
 
 export const MessageRow = memo(function MessageRow({ row, position, focused, retry, edit, remove }: Props) {
-  const { message, leads, day, isNew } = row;
+  const { message, leads, gap, day, isNew } = row;
   const who = message.user.name || t.timeline.guest;
   const when = message.ts === undefined ? "" : sayClock(message.ts);
   return (
     <>
+      {gap && <Divider text={t.timeline.gap} />}
       {day !== undefined && <Divider text={sayDay(day)} />}
       {isNew && <Divider text={t.timeline.newMessages} fresh />}
       <article
@@ -37,7 +38,7 @@ export const MessageRow = memo(function MessageRow({ row, position, focused, ret
         data-focused={focused || undefined}
         aria-posinset={position}
         aria-setsize={-1}
-        aria-label={[isNew && t.timeline.newMessages, day !== undefined && sayDay(day), t.timeline.row(who, when)].filter(Boolean).join(", ")}
+        aria-label={[gap && t.timeline.gap, isNew && t.timeline.newMessages, day !== undefined && sayDay(day), t.timeline.row(who, when)].filter(Boolean).join(", ")}
       >
         {leads && <Avatar user={message.user} />}
         {leads && (
@@ -65,7 +66,7 @@ export const MessageRow = memo(function MessageRow({ row, position, focused, ret
 /** Rows are made anew with every message; one whose parts are the same needs no rendering. */
 function same(a: Props, b: Props) {
   return (
-    a.row.message === b.row.message && a.row.leads === b.row.leads && a.row.day === b.row.day && a.row.isNew === b.row.isNew &&
+    a.row.message === b.row.message && a.row.leads === b.row.leads && a.row.gap === b.row.gap && a.row.day === b.row.day && a.row.isNew === b.row.isNew &&
     a.position === b.position && a.focused === b.focused && a.retry === b.retry && a.edit === b.edit && a.remove === b.remove
   );
 }

@@ -39,7 +39,7 @@ export function Timeline(props: Props) {
   const { room, snap, me } = props;
   const [atEnd, setAtEnd] = useState(() => !places.get()[room.name]);
   const newSince = useReading(room, snap, atEnd, me);
-  const rows = useMemo(() => toRows(snap, newSince, me), [snap.messages, snap.hasBefore, newSince, me]);
+  const rows = useMemo(() => toRows(snap, newSince, me), [snap.messages, snap.hasBefore, snap.truncated, newSince, me]);
   const List = plain ? PlainList : VirtualList;
   return <List {...props} rows={rows} atEnd={atEnd} setAtEnd={setAtEnd} newSince={newSince} />;
 }
@@ -272,7 +272,7 @@ function VirtualList(props: ListProps) {
   return (
     <Frame {...props} list={list}>
       <div id="messages" className="rows" style={{ blockSize: virtual.getTotalSize() }} role="presentation">
-        {!snap.hasBefore && rows.length > 0 && <Beginning room={room.name} />}
+        {!snap.hasBefore && rows.length > 0 && <Beginning room={room.name} first={rows[0]!} />}
         {virtual.getVirtualItems().map(({ index, key, start }) => (
           <div key={key} ref={virtual.measureElement} data-index={index} className="slot" role="presentation" style={{ transform: `translateY(${start}px)` }}>
             <MessageRow row={rows[index]!} position={index + 1} focused={index === focusedAt} retry={props.retry} edit={props.edit} remove={props.remove} />
@@ -325,7 +325,7 @@ function PlainList(props: ListProps) {
   return (
     <Frame {...props} list={{ ...list, onScroll }}>
       <div id="messages" className="rows plain" role="presentation">
-        {!isWhole.hasBefore && start === 0 && rows.length > 0 && <Beginning room={room.name} />}
+        {!isWhole.hasBefore && start === 0 && rows.length > 0 && <Beginning room={room.name} first={rows[0]!} />}
         {rows.map((row, index) => (
           <div key={row.message.mid} className="slot" role="presentation">
             <MessageRow row={row} position={start + index + 1} focused={row.message.mid === list.focused} retry={props.retry} edit={props.edit} remove={props.remove} />
@@ -366,8 +366,10 @@ function Frame({ room, snap, me, atEnd, toEnd, list, children }: ListProps & { l
   );
 }
 
-function Beginning({ room }: { room: string }) {
-  return <p className="beginning" role="presentation"><strong>{t.timeline.beginning(room)}</strong></p>;
+/** A log whose first number is not 1 has let go of what was before. */
+function Beginning({ room, first }: { room: string; first: Row }) {
+  const text = (first.message.seq ?? 1) > 1 ? t.timeline.kept : t.timeline.beginning(room);
+  return <p className="beginning" role="presentation"><strong>{text}</strong></p>;
 }
 
 /**
@@ -412,9 +414,9 @@ function lastVisible(box: HTMLElement | null, rows: Row[]): number {
 }
 
 /** The height of a row nobody has measured yet: near enough that a scrollbar does not leap. */
-function guess({ message, leads, day, isNew }: Row): number {
+function guess({ message, leads, gap, day, isNew }: Row): number {
   const lines = Math.max(1, Math.ceil(message.text.length / 90));
-  return lines * 22 + (leads ? 36 : 4) + (day === undefined ? 0 : 44) + (isNew ? 44 : 0);
+  return lines * 22 + (leads ? 36 : 4) + (gap ? 44 : 0) + (day === undefined ? 0 : 44) + (isNew ? 44 : 0);
 }
 
 /** Repeats a correction for some frames, because rows are measured as they come; then is done. */

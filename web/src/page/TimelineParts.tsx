@@ -19,6 +19,6 @@ export function Notice({ snap, loading, broken }: { snap: RoomSnapshot; loading:
     const knows = snap.status === "live";
     return <p className="blank">{knows && snap.head === 0 ? t.timeline.empty : t.timeline.loading}</p>;
   }
-  const text = broken ? t.timeline.loadFailed : loading === "before" ? t.timeline.loadingOlder : loading ? t.timeline.loading : snap.resetReason ? t.timeline.reset : snap.truncated ? t.timeline.truncated : "";
+  const text = broken ? t.timeline.loadFailed : loading === "before" ? t.timeline.loadingOlder : loading ? t.timeline.loading : snap.resetReason ? t.timeline.reset : snap.truncated ? (snap.hasBefore ? t.timeline.truncated : t.timeline.truncatedHere) : "";
   return <p className={text ? "notice" : "notice none"} aria-live="polite">{text}</p>;
 }

@@ -6,6 +6,8 @@ export interface Row {
   message: Message;
   /** Shows who and when: another author, or more than five minutes, or a divider above. */
   leads: boolean;
+  /** Follows what is missing, and is no more or not loaded: what one missed while away for long. */
+  gap: boolean;
   /** Begins a day. */
   day?: number;
   /** The first that was not read when the room was opened. */
@@ -24,11 +26,12 @@ export function timeOf(message: Message): number {
 }
 
 /** `newSince`: the last number read when the room was opened; absent where there is nothing new. */
-export function toRows({ messages, hasBefore }: { messages: readonly Message[]; hasBefore: boolean }, newSince: number | undefined, me: string | undefined): Row[] {
+export function toRows({ messages, hasBefore, truncated }: { messages: readonly Message[]; hasBefore: boolean; truncated?: boolean }, newSince: number | undefined, me: string | undefined): Row[] {
   let before: Message | undefined;
   let beforeTs = 0;
   let marked = newSince === undefined;
-  return messages.map((message) => {
+  return messages.map((message, i) => {
+    const gap = i === 0 && truncated === true;
     const ts = timeOf(message);
     // Whether a day begins with the first of a window is not known while there is more before it.
     const day = (before ? dayOf(ts) === dayOf(beforeTs) : hasBefore) ? undefined : ts;
@@ -37,7 +40,7 @@ export function toRows({ messages, hasBefore }: { messages: readonly Message[]; 
     const goesOn = before && day === undefined && !isNew && sameAuthor(before, message) && ts - beforeTs < GROUP_MS;
     before = message;
     beforeTs = ts;
-    return { message, leads: !goesOn, day, isNew };
+    return { message, leads: !goesOn, gap, day, isNew };
   });
 }
 

@@ -8,7 +8,7 @@ import { launching } from "../../../tests/clients/harness/chromium.mjs";
 import { startNode } from "../../../tests/clients/harness/hubbub.mjs";
 import { WITHIN_MS } from "../../../tests/clients/harness/wait.mjs";
 import { bundle } from "./support/bundle.mjs";
-import { startProxy } from "./support/proxy.mjs";
+import { startProxy } from "../../../tests/clients/harness/proxy.mjs";
 
 const PROGRAM = `
 import { createClient } from "./client/dist/index.js";

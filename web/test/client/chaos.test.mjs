@@ -5,7 +5,7 @@ import { after, before, test } from "node:test";
 import { line, startCluster, storeLog, when } from "./support/cluster.mjs";
 import { seeded } from "./support/random.mjs";
 
-const SEEDS = (process.env.HUBBUB_SEEDS ?? "1,2,3,4,5,6").split(",").map(Number);
+const SEEDS = (process.env.HUBBUB_CHAOS_SEEDS ?? "1,2,3,4,5,6").split(",").map(Number);
 const SENDS = 80;
 const UNSENT_AT_MOST = 6;
 

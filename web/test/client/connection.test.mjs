@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { settled, stage } from "./support/fakes.mjs";
+import { settled, stage, unavailable } from "./support/fakes.mjs";
 
 const now = ({ client }) => [client.snapshot().state, client.snapshot().why];
 const begin = (options) => stage(options, { accept: false });
@@ -131,18 +131,72 @@ test("what nobody answers is asked about until somebody does", async () => {
 test("a store that does not answer degrades for as long as anybody waits for it", async () => {
   const s = await begin();
   const { join } = s.log;
-  s.socket.answers["room:join"] = () => ({ error: { code: "unavailable", message: "no", retryable: true, retry_after_ms: 1_000 } });
+  s.socket.answers["room:join"] = unavailable();
   s.socket.accept();
   s.room.join();
   await settled();
   assert.deepEqual(now(s), ["degraded", "server"]);
   assert.equal(s.room.snapshot().error.code, "unavailable");
   s.socket.answers["room:join"] = join;
-  await s.env.pass(999);
+  await s.env.pass(1_000);
   assert.equal(s.socket.count("room:join"), 1, "not before the server said");
-  await s.env.pass(1);
+  await s.env.pass(500);
   assert.deepEqual(now(s), ["ready", undefined]);
   assert.deepEqual([s.room.snapshot().status, s.room.snapshot().error], ["live", undefined]);
+});
+
+test("the server's word on its store: degraded until restored, and no reason to stay away", async () => {
+  const s = await begin();
+  const say = (code) => s.socket.tell("system:notice", { code, reconnect: false, after_ms: 0 });
+  s.socket.accept();
+  say("degraded");
+  assert.deepEqual(now(s), ["degraded", "server"]);
+  await s.client.request("system:ping", {});
+  assert.deepEqual(now(s), ["degraded", "server"], "that the node answers says nothing about its store");
+  const late = assert.rejects(s.client.rooms(), { code: "timeout" });
+  await Promise.all([late, s.env.pass(10_000)]);
+  assert.deepEqual(now(s), ["degraded", "server"]);
+  say("restored");
+  assert.deepEqual(now(s), ["ready", undefined]);
+
+  say("degraded");
+  s.socket.drop();
+  assert.deepEqual(now(s), ["reconnecting", "lost"]);
+  await s.env.pass(2_000);
+  s.socket.accept();
+  assert.deepEqual(now(s), ["ready", undefined]);
+});
+
+test("messages are tried while degraded, and go at once when the store is back", async () => {
+  const s = await begin();
+  s.socket.accept();
+  s.room.join();
+  await settled();
+  s.socket.tell("system:notice", { code: "degraded", reconnect: false, after_ms: 0 });
+  s.socket.answers["message:send"] = unavailable();
+  s.room.send("a");
+  await s.env.pass(60_000);
+  const before = s.socket.count("message:send");
+  assert.ok(before > 5 && before < 30, `${before} sends in a minute`);
+  s.socket.answers["message:send"] = s.log.send;
+  s.socket.tell("system:notice", { code: "restored", reconnect: false, after_ms: 0 });
+  await s.env.pass(1_000);
+  assert.deepEqual([s.socket.count("message:send"), s.room.snapshot().pending.length, now(s)], [before + 1, 0, ["ready", undefined]]);
+});
+
+test("a room that waits to be joined goes on when another request shows that the store is back", async () => {
+  const s = await begin();
+  const { join } = s.log;
+  s.socket.answers["room:join"] = unavailable();
+  s.socket.accept();
+  s.room.join();
+  await s.env.pass(60_000);
+  assert.deepEqual([s.room.snapshot().status, now(s)], ["joining", ["degraded", "server"]]);
+  s.socket.answers["room:join"] = join;
+  s.socket.answers["room:list"] = () => ({ rooms: [] });
+  await s.client.rooms();
+  await s.env.pass(1_000);
+  assert.equal(s.room.snapshot().status, "live");
 });
 
 test("a request throws what was refused, and is never repeated", async () => {

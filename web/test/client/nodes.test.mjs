@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 
-import { within } from "../../../tests/clients/harness/wait.mjs";
+import { until as waitUntil, within } from "../../../tests/clients/harness/wait.mjs";
 import { line, startCluster, storeLog, when, whenClient } from "./support/cluster.mjs";
 
 let cluster;
@@ -28,6 +28,8 @@ async function agree(...all) {
   }
   return log;
 }
+/** What tells that something was said; a beacon does too, whenever it comes. */
+const isNews = (event) => event === "message:new" || event === "room:head";
 /** Counts anew from here. */
 const recount = (who) => Object.keys(who.asked).forEach((event) => delete who.asked[event]);
 
@@ -99,7 +101,7 @@ test("only the ack is lost: the echo ends the wait", limit, async () => {
 
 test("only the echo is lost: the ack shows it, and one repair brings it", limit, async () => {
   const ada = await enter("ada", 2);
-  ada.faults.loses = (event) => event === "message:new";
+  ada.faults.loses = isNews;
   ada.room.send("acked only");
   await until(ada, "acked only");
   assert.equal(ada.room.snapshot().pending.length, 0);
@@ -113,7 +115,7 @@ test("only the echo is lost: the ack shows it, and one repair brings it", limit,
 test("ack and echo are lost: it is sent again under the same mid, and is there once", limit, async () => {
   const [ada, bob] = [await enter("ada", 2), await enter("bob", 1)];
   const acks = [];
-  ada.faults.loses = (event) => event === "message:new";
+  ada.faults.loses = isNews;
   ada.faults.losesAck = (ack) => ack.dup !== undefined && acks.push(ack.dup) === 1;
   const mid = ada.room.send("twice asked");
   await when(ada, (s) => s.pending[0]?.error?.code === "timeout", "the first try has timed out");
@@ -196,6 +198,27 @@ test("a restarted Redis: degraded, then everything arrives once", limit, async (
   await Promise.all([until(ada, "while the store is away 4"), until(bob, "while the store is away 4")]);
   await whenClient(ada, (s) => s.state === "ready", "ada is well again");
   await agree(ada, bob);
+  // Nobody was sent away, and what the node missed it has read by itself.
+  for (const who of [ada, bob]) assert.deepEqual([who.asked["room:join"], who.asked["message:history"] ?? 0], [1, 0], who.name);
+  assert.ok(ada.asked["message:send"] <= 15, `${ada.asked["message:send"]} sends for five messages`);
+});
+
+test("no room at the door: it waits, comes back by itself, and does not insist", limit, async () => {
+  const [ada, bob] = [await enter("ada", 0), await enter("bob", 1)];
+  recount(ada);
+  ada.proxy.fill();
+  await whenClient(ada, (s) => s.state === "reconnecting", "ada is sent away");
+  ada.room.send("written at the door");
+  bob.room.send("meanwhile");
+  const begun = Date.now();
+  await waitUntil(() => ada.proxy.refused() >= 4, "four tries");
+  // Waits of 100, 200, 400, 400 ms, half of each left to chance.
+  assert.ok(Date.now() - begun >= 400, `four tries in ${Date.now() - begun} ms`);
+  ada.proxy.up();
+
+  await Promise.all([until(bob, "written at the door"), until(ada, "meanwhile"), until(ada, "written at the door")]);
+  await agree(ada, bob);
+  assert.deepEqual(ada.asked, { "room:join": 1, "message:send": 1 });
 });
 
 test("a drained node: its clients come back elsewhere when told to", limit, async () => {
@@ -216,6 +239,8 @@ test("a drained node: its clients come back elsewhere when told to", limit, asyn
 
 test("a killed node: both converge on what is left", limit, async () => {
   const [ada, bob] = [await enter("ada", 0), await enter("bob", 1)];
+  recount(ada);
+  recount(bob);
   for (let i = 0; i < 10; i++) ada.room.send(`before and after ${i}`);
   ada.proxy.lead(cluster.nodes[1].url);
   await cluster.nodes[0].kill();
@@ -226,4 +251,8 @@ test("a killed node: both converge on what is left", limit, async () => {
   const log = await agree(ada, bob);
   const mine = log.filter((entry) => entry.text.startsWith("before and after")).map((entry) => entry.text);
   assert.deepEqual(mine, Array.from({ length: 20 }, (_, i) => `before and after ${i}`));
+  assert.deepEqual(bob.asked, {});
+  // At most the one that was on its way is sent again.
+  assert.deepEqual([ada.asked["room:join"], ada.asked["message:history"] ?? 0], [1, 0]);
+  assert.ok(ada.asked["message:send"] <= 21, `${ada.asked["message:send"]} sends for twenty messages`);
 });

@@ -21,7 +21,10 @@ export const POLICY =
 export async function startBalancer(nodes, first = 0) {
   const order = nodes.map((_, i) => new URL(nodes[(first + i) % nodes.length].url));
   const open = new Set();
+  let full = false;
+  const turnAway = (answer) => answer.writeHead(503, { "retry-after": "1" }).end();
   const server = createServer((asked, answer) => {
+    if (full && asked.url.startsWith("/socket.io/")) return turnAway(answer);
     if (SERVED || asked.url.startsWith("/socket.io/")) return pass(asked, answer, order);
     serve(new URL(asked.url, "http://page").pathname, answer);
   });
@@ -29,12 +32,21 @@ export async function startBalancer(nodes, first = 0) {
     open.add(socket);
     socket.on("error", () => {}).on("close", () => open.delete(socket));
   });
-  server.on("upgrade", (asked, socket, head) => upgrade(asked, socket, head, order));
+  server.on("upgrade", (asked, socket, head) => {
+    if (full) return socket.end("HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+    upgrade(asked, socket, head, order);
+  });
   await new Promise((listening) => server.listen(0, "127.0.0.1", listening));
   return {
     url: `http://127.0.0.1:${server.address().port}`,
     /** Breaks every connection that is open now. */
     drop: () => open.forEach((socket) => socket.destroy()),
+    /** The same, and whoever comes is turned away with 503 until `clear`. */
+    fill() {
+      full = true;
+      open.forEach((socket) => socket.destroy());
+    },
+    clear: () => void (full = false),
     close() {
       open.forEach((socket) => socket.destroy());
       return new Promise((closed) => server.close(closed));

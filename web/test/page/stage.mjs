@@ -8,6 +8,7 @@ import { launching } from "../../../tests/clients/harness/chromium.mjs";
 import { Client } from "../../../tests/clients/harness/client.mjs";
 import { startNode, startRedis } from "../../../tests/clients/harness/hubbub.mjs";
 import { WITHIN_MS, until } from "../../../tests/clients/harness/wait.mjs";
+import { newMid } from "../../client/dist/mid.js";
 import { startBalancer } from "./balancer.mjs";
 import { chromium } from "playwright-core";
 
@@ -29,7 +30,7 @@ export function play(name, script, { nodes: names = ["amber", "basalt"], env = {
       for (const node of names) nodes.push(await startNode({ store: redis.url, name: node, env: { ...GENEROUS, HUBBUB__SERVER__NODE: node, ...env } }));
       const browser = await chromium.launch(launching("--enable-precise-memory-info", "--js-flags=--expose-gc"));
       owned.push(browser);
-      stage = new Stage({ nodes, browser, owned, complaints });
+      stage = new Stage({ nodes, redis, browser, owned, complaints });
       await script(stage);
     } catch (error) {
       console.error(`\n${name}\nthe pages complained:\n  ${complaints.join("\n  ")}`);
@@ -49,7 +50,7 @@ class Stage {
   }
 
   /** A page for somebody new, on a node; entered under the name unless `name` is null. */
-  async seat(name, { at = 0, room, context: options = {}, settings, fail = false } = {}) {
+  async seat(name, { at = 0, room, context: options = {}, settings, fail = false, overheard = false } = {}) {
     const balancer = await startBalancer(this.nodes, at);
     this.owned.push(balancer);
     const context = await this.browser.newContext({ viewport: { width: 1280, height: 800 }, reducedMotion: "reduce", locale: "en-GB", ...options });
@@ -59,6 +60,7 @@ class Stage {
     await seat.listen();
     if (settings) await page.addInitScript((value) => localStorage.getItem("hubbub.settings") ?? localStorage.setItem("hubbub.settings", JSON.stringify(value)), { theme: "system", contrast: false, stillness: false, plain: false, enterSends: true, direction: "auto", ...settings });
     if (fail) await refuse(page);
+    if (overheard) seat.say = await overhear(page);
     await page.goto(`${balancer.url}/${room ? `#${room}` : ""}`);
     if (name !== null) await seat.enter(name);
     return seat;
@@ -90,7 +92,15 @@ class Stage {
     await client.get("room:join", { room, limit: 1 });
     let made = 0;
     const session = Math.random().toString(36).slice(2, 10);
-    return { client, says: (text) => client.get("message:send", { room, text, mid: `say-${session}-${String(++made).padStart(8, "0")}` }) };
+    return {
+      client,
+      says: (text) => client.get("message:send", { room, text, mid: `say-${session}-${String(++made).padStart(8, "0")}` }),
+      /** Waits until the server would refuse as too old what was written when this was called. */
+      async expires() {
+        const mid = newMid(Date.now());
+        await until(async () => (await client.ask("message:send", { room, text: "a marker", mid })).error?.code === "expired", "the mid has expired");
+      },
+    };
   }
 }
 
@@ -104,6 +114,16 @@ async function refuse(page) {
       socket.send(`43/chat,${id}[{"ok":false,"error":{"code":"too_large","message":"a text is larger than allowed","retryable":false,"outcome":"none"}}]`);
     });
   });
+}
+
+/** Speaks in the server's place: gives what says an event to the page. */
+async function overhear(page) {
+  let say;
+  await page.routeWebSocket(/socket\.io/, (socket) => {
+    socket.connectToServer();
+    say = (event, payload) => socket.send(`42/chat,${JSON.stringify([event, payload])}`);
+  });
+  return (event, payload) => say(event, payload);
 }
 
 class Seat {
@@ -146,6 +166,16 @@ class Seat {
 
   sees(text) {
     return this.row(text).last().waitFor({ state: "attached" });
+  }
+
+  /** Waits until the banner says this. */
+  banner(text) {
+    return this.page.locator("#banner", { hasText: text }).waitFor();
+  }
+
+  /** Waits until the line over the messages says this. */
+  notice(text) {
+    return this.page.locator(".notice", { hasText: text }).waitFor();
   }
 
   /** The texts in the page, in order. */

@@ -1,17 +1,11 @@
 // Three real nodes on a real Redis that can be restarted, and clients whose requests are counted.
-import { mkdtempSync, rmSync } from "node:fs";
-import { connect } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-
 import { io } from "socket.io-client";
 
 import { openClient } from "../../../client/dist/client.js";
 import { realEnv } from "../../../client/dist/env.js";
-import { startNode } from "../../../../tests/clients/harness/hubbub.mjs";
-import { find, freePlace, kill, run } from "../../../../tests/clients/harness/processes.mjs";
+import { startNode, startRedis } from "../../../../tests/clients/harness/hubbub.mjs";
+import { startProxy } from "../../../../tests/clients/harness/proxy.mjs";
 import { within } from "../../../../tests/clients/harness/wait.mjs";
-import { startProxy } from "./proxy.mjs";
 
 export async function startCluster(count = 3, env = {}) {
   const redis = await startRedis();
@@ -71,7 +65,10 @@ export function when({ room, name, client }, is, what) {
     stop = room.subscribe(look);
     look();
   });
-  const told = () => JSON.stringify({ name, client: client.snapshot(), room: { ...room.snapshot(), messages: room.snapshot().messages.length } });
+  const told = () => {
+    const { messages, pending, ...now } = room.snapshot();
+    return JSON.stringify({ name, client: client.snapshot(), room: { ...now, messages: messages.length, pending: pending.length, first: pending[0] } });
+  };
   return within(seen, what, told).finally(() => stop());
 }
 
@@ -103,36 +100,3 @@ export async function storeLog(url, lobby = "lobby") {
 }
 
 export const line = ({ seq, mid, text }) => `${seq} ${mid} ${text}`;
-
-/** Redis' answer to one command. */
-async function ask(host, port, command) {
-  const socket = connect(port, host);
-  socket.end(`${command}\r\nQUIT\r\n`);
-  return Buffer.concat(await socket.toArray()).toString();
-}
-
-async function startRedis() {
-  const { host, port } = await freePlace();
-  const folder = mkdtempSync(join(tmpdir(), "hubbub-redis-"));
-  const options = { port, bind: host, dir: folder, appendonly: "yes", save: "" };
-  let redis;
-  const start = async () => {
-    redis = run(find("REDIS_SERVER", "redis-server"), Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)]));
-    const ready = new Promise((settle) => redis.output.on("data", () => redis.said().includes("Ready to accept connections") && settle()));
-    await within(ready, "Redis ready", redis.said);
-  };
-  await start();
-  return {
-    url: `redis://${host}:${port}`,
-    start,
-    /** As a crash would, but for what it has answered and not yet written: on a slow disk those may be two seconds. */
-    async kill() {
-      await within(ask(host, port, "CONFIG SET appendfsync always"), "Redis has written everything", redis.said);
-      await kill(redis);
-    },
-    async stop() {
-      await kill(redis);
-      rmSync(folder, { recursive: true, force: true });
-    },
-  };
-}

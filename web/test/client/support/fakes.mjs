@@ -74,10 +74,10 @@ export class FakeSocket {
     // As it goes over the wire.
     return JSON.parse(JSON.stringify(said));
   }
-  accept({ session = "s1", user = { id: "u1", name: "ada", role: "guest" }, node = "n1" } = {}) {
+  accept({ session = "s1", user = { id: "u1", name: "ada", role: "guest" }, node = "n1", ahead = 0 } = {}) {
     this.active = this.connected = true;
     this.tell("connect");
-    this.tell("session:ready", { session, user, node, limits: {}, connection: "c", rooms: [], server_time: 0 });
+    this.tell("session:ready", { session, user, node, limits: {}, connection: "c", rooms: [], server_time: this.env.now() + ahead });
   }
   refuse(code) {
     this.active = false;
@@ -125,8 +125,8 @@ export class FakeLog {
   constructor(room = "lobby") {
     this.room = room;
   }
-  say(text, { mid = `mid-${text}-${this.entries.length}`.padEnd(16, "0"), user = { id: "u2", name: "bob" }, skip = 0 } = {}) {
-    const entry = { room: this.room, epoch: this.epoch, seq: this.head + 1 + skip, mid, ts: 1, user, text };
+  say(text, { mid = `mid-${text}-${this.entries.length}`.padEnd(16, "0"), user = { id: "u2", name: "bob" }, skip = 0, ts = 1 } = {}) {
+    const entry = { room: this.room, epoch: this.epoch, seq: this.head + 1 + skip, mid, ts, user, text };
     this.entries.push(entry);
     return entry;
   }
@@ -160,6 +160,12 @@ export class FakeLog {
     const to = before === undefined ? Math.min(all.length, from + limit) : index(before);
     return { messages: all.slice(from, to), epoch: all.length ? this.epoch : null, first: this.first, head: this.head, more_before: from > 0, more_after: to < all.length };
   };
+  /** The store lost everything, and somebody writes into what is there now, if anybody does. */
+  lose(...said) {
+    this.entries = [];
+    this.epoch = `epoch-${Number(this.epoch.slice(6)) + 1}`.padEnd(8, "0");
+    said.forEach((text) => this.say(text));
+  }
   send = ({ mid, text }, user = { id: "u1", name: "ada" }) => {
     const had = this.entries.find((entry) => entry.mid === mid);
     const { epoch, seq, ts } = had ?? this.say(text, { mid, user });
@@ -168,9 +174,10 @@ export class FakeLog {
 }
 
 /** A client on all of these, with the lobby of `log`. */
-export async function stage(options = {}, { accept = true } = {}) {
+export async function stage(options = {}, { accept = true, random } = {}) {
   const { openClient } = await import("../../../client/dist/client.js");
   const env = new FakeEnv();
+  if (random) env.random = random;
   const socket = new FakeSocket(env);
   const log = new FakeLog();
   Object.assign(socket.answers, { "room:join": log.join, "message:history": log.history, "message:send": log.send });
@@ -182,5 +189,10 @@ export async function stage(options = {}, { accept = true } = {}) {
   }
   return { env, socket, log, client, room };
 }
+
+/** The server's refusal of a request. */
+export const refuse = (code, more = {}) => () => ({ error: { code, message: code, retryable: false, ...more } });
+/** The store does not answer, and will not for a second. */
+export const unavailable = (outcome = "none") => refuse("unavailable", { retryable: true, outcome, retry_after_ms: 1_000 });
 
 export const texts = (room) => room.snapshot().messages.map((message) => message.text);

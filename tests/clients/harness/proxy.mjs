@@ -1,11 +1,19 @@
-// A wire between a client and the nodes: it can be cut, fall silent, and lead elsewhere.
+// A wire between a client and the nodes: it can be cut, fall silent, lead elsewhere, and turn newcomers away.
 import { connect, createServer } from "node:net";
+
+/** How a node answers a handshake that it has no room for. */
+const FULL = "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
 
 export async function startProxy(target) {
   const pairs = new Set();
-  let [to, silent, closed, lost] = [target, false, false];
+  let [to, silent, closed, lost, full, refused] = [target, false, false, undefined, false, 0];
   const server = createServer((client) => {
     if (closed) return client.destroy();
+    if (full) {
+      refused++;
+      client.on("error", () => {}).once("data", () => client.end(FULL));
+      return;
+    }
     const { hostname, port } = new URL(to);
     const node = connect(Number(port), hostname);
     const pair = { client, node, robbed: silent };
@@ -37,7 +45,14 @@ export async function startProxy(target) {
       closed = true;
       cut();
     },
-    up: () => void (closed = false),
+    up: () => void (closed = full = false),
+    /** Whoever is in is sent away, and new handshakes are answered 503, until `up`. */
+    fill() {
+      full = true;
+      cut();
+    },
+    /** How many handshakes have been answered 503. */
+    refused: () => refused,
     /** What the nodes say is lost from now on: acks too. Settles when something was. */
     mute: () => new Promise((settle) => ([silent, lost] = [true, settle])),
     unmute() {
