@@ -233,7 +233,7 @@ pub(crate) enum Event {
     Disconnected {
         why: Name,
     },
-    /// Closed by us, for good; nothing of this client is judged after it.
+    /// Closed by us, for good, before the run has ended: nothing is owed to this client any more.
     Closed,
     /// An attempt to send. `n` counts this client's attempts from 1: a retry has the mid of the
     /// first and an `n` of its own. Written while away, it goes out with the next connection.
@@ -304,10 +304,13 @@ pub(crate) enum Event {
         reconnect: bool,
         after_ms: u64,
     },
-    /// An answer to `presence:get` or `room:members`, never a sum of diffs: diffs may be lost.
-    /// `None`: of those asked about, these are online.
+    /// An answer to `presence:get` or `room:members`, all pages of it, never a sum of diffs: diffs
+    /// may be lost. `None`: of those that were asked about (all, for a room), these are online.
+    /// It was asked at `asked_at`.
     Presence {
+        asked_at: Micros,
         room: Option<Name>,
+        asked: Vec<Name>,
         users: Vec<Name>,
     },
     /// `presence:changed` came.

@@ -33,7 +33,7 @@ pub(crate) struct Facts {
     pub(crate) shown: Vec<Shown>,
     /// Who truly is.
     pub(crate) truth: Vec<Truth>,
-    /// When everything was read and the clients were closed.
+    /// When everything had been read; clients are closed after it, and nothing later is judged.
     pub(crate) ended: Micros,
 }
 
