@@ -1,0 +1,6 @@
+//! The checker, checked.
+use libtest_mimic::Trial;
+
+pub(crate) fn trials() -> Vec<Trial> {
+    Vec::new()
+}
