@@ -102,13 +102,23 @@ pub(super) struct List {
     state: State,
     /// What was passed over, so that what comes of it later is late and not a repeat.
     passed: HashSet<u64>,
+    /// The stretch has what the log does not; and after it, what the log does have.
+    is_astray: bool,
+    pub(super) is_mixed: bool,
     /// What is wrong with the stretch since it began, and when that showed.
     pub(super) wrongs: Vec<(Micros, Wrong)>,
 }
 
 impl List {
     pub(super) fn new(room: Name) -> Self {
-        Self { room, state: State::Out, passed: HashSet::new(), wrongs: Vec::new() }
+        Self {
+            room,
+            state: State::Out,
+            passed: HashSet::new(),
+            is_astray: false,
+            is_mixed: false,
+            wrongs: Vec::new(),
+        }
     }
 
     pub(super) fn is_kept(&self) -> bool {
@@ -144,6 +154,7 @@ impl List {
     /// A new stretch, with a page.
     pub(super) fn begin(&mut self, page: &Page, logs: &Logs<'_>) {
         self.passed.clear();
+        (self.is_astray, self.is_mixed) = (false, false);
         let log = page.epoch.and_then(|epoch| logs.log(self.room, epoch));
         let next = log.map_or(0, |log| log.position(page.after + 1).unwrap_or_else(|at| at));
         self.state = State::Kept(Place { epoch: page.epoch, last: page.after, next });
@@ -199,7 +210,10 @@ impl List {
             wrongs.push(Wrong { mids: there, ..Wrong::new(Kind::Missing, missing.seq, last) });
         }
         let there = at.ok().map(|at| log.lines[at]);
-        if there != Some(*line) {
+        if there == Some(*line) {
+            self.is_mixed |= self.is_astray;
+        } else {
+            self.is_astray = true;
             wrongs.push(Wrong::unlike(line, there));
         }
         place.last = line.seq;

@@ -70,6 +70,16 @@ impl Lists<'_> {
     }
 }
 
+/// How a stretch of a list ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// The client was told to forget it.
+    Reset,
+    /// The client left.
+    Gone,
+    Other,
+}
+
 /// What arrived live in one room, before the rule.
 #[derive(Debug, Default, Clone, Copy)]
 struct Arrivals {
@@ -111,7 +121,7 @@ impl Reader<'_, '_> {
                 Event::Left { room } => self.left(*room),
                 Event::Closed => {
                     for number in 0..self.rooms.len() {
-                        self.settle(number, false);
+                        self.settle(number, End::Gone);
                     }
                     return;
                 }
@@ -198,7 +208,7 @@ impl Reader<'_, '_> {
     }
 
     fn begin(&mut self, number: usize, page: &Page) {
-        self.settle(number, false);
+        self.settle(number, End::Other);
         self.rooms[number].0.begin(page, self.lists.logs);
     }
 
@@ -254,7 +264,7 @@ impl Reader<'_, '_> {
             });
         }
         let number = self.number(room);
-        self.settle(number, true);
+        self.settle(number, End::Reset);
         let (list, arrivals) = &mut self.rooms[number];
         list.forget();
         arrivals.last = None;
@@ -262,20 +272,22 @@ impl Reader<'_, '_> {
 
     fn left(&mut self, room: Name) {
         let number = self.number(room);
-        self.settle(number, false);
+        self.settle(number, End::Gone);
         let (list, arrivals) = &mut self.rooms[number];
         list.leave();
         arrivals.last = None;
     }
 
-    /// A stretch of the list ends, and what is wrong with it is told; unless it was told to the
-    /// client too, by a reset, and the scenario allows that the log has two pasts.
-    fn settle(&mut self, number: usize, by_reset: bool) {
+    /// A stretch of the list ends, and what is wrong with it is told; unless the scenario allows
+    /// that the log has two pasts, and the list was of one of them only and had its end told, or
+    /// was not there any more to be told.
+    fn settle(&mut self, number: usize, end: End) {
         let list = &mut self.rooms[number].0;
         let (room, wrongs) = (list.room, std::mem::take(&mut list.wrongs));
         let fork = list.log(self.lists.logs).and_then(|log| log.fork);
         let loss = self.lists.index.run.facts.permissions.loss;
-        let may_fork = by_reset && matches!(loss, Loss::AckedBetween { .. });
+        let is_excused = end == End::Reset || end == End::Gone && !list.is_mixed;
+        let may_fork = is_excused && matches!(loss, Loss::AckedBetween { .. });
         for (at, wrong) in wrongs {
             if may_fork && fork.is_some_and(|fork| wrong.is_of_two_pasts(fork)) {
                 continue;
@@ -289,7 +301,7 @@ impl Reader<'_, '_> {
         let ended = self.lists.index.run.facts.ended;
         let logs = self.lists.logs;
         for number in 0..self.rooms.len() {
-            self.settle(number, false);
+            self.settle(number, End::Other);
             let list = &self.rooms[number].0;
             if list.is_out() {
                 continue;
