@@ -89,6 +89,12 @@ impl<'a> Index<'a> {
         for client in 0..run.clients.len() {
             Reading::new(&mut index, client).all();
         }
+        let clients = run.clients.iter().enumerate();
+        let mut stays = clients.filter(|(client, _)| index.closed(*client).is_none());
+        if !run.clients.is_empty() && stays.next().is_none() {
+            let odd = "no client was there at the end: `ended` comes before they are closed";
+            index.oddities.push(odd.to_owned());
+        }
         let attempts = &index.attempts;
         for sending in &mut index.sendings {
             sending.attempts.sort_by_key(|attempt| attempts[*attempt].sent);

@@ -103,7 +103,7 @@ pub(super) struct List {
     /// What was passed over, so that what comes of it later is late and not a repeat.
     passed: HashSet<u64>,
     /// The stretch has what the log does not; and after it, what the log does have.
-    is_astray: bool,
+    pub(super) is_astray: bool,
     pub(super) is_mixed: bool,
     /// What is wrong with the stretch since it began, and when that showed.
     pub(super) wrongs: Vec<(Micros, Wrong)>,
@@ -210,9 +210,7 @@ impl List {
             wrongs.push(Wrong { mids: there, ..Wrong::new(Kind::Missing, missing.seq, last) });
         }
         let there = at.ok().map(|at| log.lines[at]);
-        if there == Some(*line) {
-            self.is_mixed |= self.is_astray;
-        } else {
+        if there != Some(*line) {
             self.is_astray = true;
             wrongs.push(Wrong::unlike(line, there));
         }

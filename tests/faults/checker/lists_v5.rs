@@ -245,7 +245,10 @@ impl Reader<'_, '_> {
     fn applied(&mut self, at: Micros, line: &Line) {
         self.lists.judgement.examine(1);
         let number = self.number(line.room);
-        let wrongs = self.rooms[number].0.apply(line, self.lists.logs);
+        let list = &mut self.rooms[number].0;
+        let wrongs = list.apply(line, self.lists.logs);
+        let is_unclear = self.lists.index.run.facts.permissions.is_unclear(at);
+        list.is_mixed |= list.is_astray && wrongs.is_empty() && !is_unclear;
         for wrong in wrongs {
             match wrong.kind {
                 Kind::Twice => self.lists.counts.twice += 1,

@@ -201,7 +201,8 @@ pub(super) fn numbers_rise(index: &Index<'_>, logs: &Logs<'_>) -> Judgement {
     let may_hole = permissions.allows(Allowance::Holes);
     let may_begin_late = permissions.allows(Allowance::Truncations);
     for history in &index.run.facts.histories {
-        judgement.examine(history.entries.len());
+        // The entries, and the end.
+        judgement.examine(history.entries.len() + usize::from(history.head > 0));
         let room = history.room;
         // Before the first entry lies what retention took, or nothing.
         let mut last = if may_begin_late { history.first.saturating_sub(1) } else { 0 };

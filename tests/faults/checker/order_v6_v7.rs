@@ -16,18 +16,17 @@ pub(super) fn senders_keep_their_order(index: &Index<'_>, logs: &Logs<'_>) -> Ju
     let mut judgement = Judgement::new(Invariant::V6, &index.run.facts.permissions);
     // The highest number so far, and by which attempt, of each connection and log.
     let mut last: HashMap<(usize, Name, Name), (u64, usize)> = HashMap::new();
+    let permissions = &index.run.facts.permissions;
     // Attempts stand by client, in the order made.
     for (number, attempt) in index.attempts.iter().enumerate() {
-        let (Some(session), Some((_, Answer::Ok { epoch, seq, dup: false }))) =
+        let (Some(session), Some((at, Answer::Ok { epoch, seq, dup: false }))) =
             (attempt.session, attempt.answer)
         else {
             continue;
         };
         let sending = index.sending_of(attempt);
-        // What is lost, by permission or not, stands nowhere; V1 looks for it.
-        let is_lost = logs.log(sending.room, epoch).is_some_and(|log| log.is_last)
-            && logs.place(&sending.mid).is_none_or(|line| line.seq != seq || line.epoch != epoch);
-        if is_lost {
+        // What does not stand there is lost or elsewhere, which V1 and V2 look for.
+        if permissions.is_unclear(at) || !stands(logs.log(sending.room, epoch), seq, &sending.mid) {
             continue;
         }
         judgement.examine(1);
@@ -52,6 +51,11 @@ pub(super) fn senders_keep_their_order(index: &Index<'_>, logs: &Logs<'_>) -> Ju
         });
     }
     judgement
+}
+
+fn stands(log: Option<&Log>, seq: u64, mid: &Mid) -> bool {
+    let there = log.and_then(|log| Some(log.lines[log.position(seq).ok()?]));
+    there.is_some_and(|line| line.mid == *mid)
 }
 
 /// V7: if a message was known to anybody before another was first sent, it stands before it.
@@ -97,8 +101,9 @@ fn first_known(index: &Index<'_>, logs: &Logs<'_>) -> HashMap<(Name, Name), Vec<
         .iter()
         .map(|log| ((log.room, log.epoch), vec![Micros::MAX; log.lines.len()]))
         .collect();
+    let permissions = &index.run.facts.permissions;
     let mut learn = |log: Option<&Log>, seq: u64, mid: &Mid, at: Micros| {
-        let Some(log) = log else { return };
+        let Some(log) = log.filter(|_| !permissions.is_unclear(at)) else { return };
         if let (Ok(place), Some(known)) = (log.position(seq), known.get_mut(&(log.room, log.epoch)))
             && log.lines[place].mid == *mid
         {

@@ -117,6 +117,12 @@ impl Permissions {
         self.allowed.contains(&what)
     }
 
+    /// Whether what was acked or known at this time of where a message stands may have been of a
+    /// first life, the message being lost, sent again, and maybe at the same place by chance.
+    pub(super) fn is_unclear(&self, at: Micros) -> bool {
+        matches!(self.loss, Loss::AckedBetween { from, to } if (from..=to).contains(&at))
+    }
+
     /// Leaves an invariant unjudged, for a reason that the report prints.
     pub(crate) fn without(mut self, invariant: Invariant, why: &str) -> Self {
         self.unjudged.push((invariant, why.to_owned()));

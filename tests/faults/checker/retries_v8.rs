@@ -74,7 +74,9 @@ fn refused_and_there(attempts: &[&Attempt], times: usize) -> Option<String> {
 fn new_twice(index: &Index<'_>, attempts: &[&Attempt]) -> Option<String> {
     let mut new = Vec::new();
     for attempt in attempts {
-        if let Some((_, Answer::Ok { epoch, seq, dup: false })) = attempt.answer {
+        if let Some((at, Answer::Ok { epoch, seq, dup: false })) = attempt.answer
+            && !index.run.facts.permissions.is_unclear(at)
+        {
             if new.contains(&(epoch, seq)) {
                 let client = index.name(attempt.client);
                 return Some(format!("was acked as new twice; the second time to {client}"));

@@ -24,7 +24,7 @@ fn any_is_passed(trouble: Trouble) -> Result<(), Failed> {
         is_passed(&Plan::new(seed, trouble).run())?;
     }
     let config = Config { cases: 12, failure_persistence: None, ..Config::default() };
-    let plans = (any::<u64>(), 4_usize..10, 5_u64..90)
+    let plans = (any::<u64>(), 4_usize..10, 25_u64..90)
         .prop_map(move |(seed, people, seconds)| Plan { seed, people, seconds, trouble });
     let passed = TestRunner::new(config)
         .run(&plans, |plan| is_passed(&plan.run()).map_err(TestCaseError::fail));

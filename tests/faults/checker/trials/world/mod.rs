@@ -167,7 +167,9 @@ impl World {
             Action::Serve(person, connection, request) => self.serve(person, connection, request),
             Action::Arrive(person, connection, packet) => self.arrive(person, connection, packet),
             Action::Land(line) => {
-                self.append(line);
+                if !self.room(line.room).would_repeat_itself(&line) {
+                    self.append(line);
+                }
             }
             Action::Lose(person) => {
                 self.lose(person);
@@ -248,8 +250,8 @@ impl World {
                 let some = self.choices.random_range(1..6);
                 self.rooms[at].roll_back(some);
                 // Acks of what is lost may still be on their way.
-                let to = self.now + 10 * SECOND;
-                self.facts.permissions.loss = Loss::AckedBetween { from: 0, to };
+                let (from, to) = (self.now.saturating_sub(20 * SECOND), self.now + 6 * SECOND);
+                self.facts.permissions.loss = Loss::AckedBetween { from, to };
                 "rolled_back"
             }
         };

@@ -117,6 +117,7 @@ impl World {
                 self.after(0..2 * SECOND, Action::Land(line));
                 Refusal::Unknown
             }
+            _ if self.room(room).would_repeat_itself(&line) => Refusal::Unavailable,
             12..15 => {
                 self.append(line);
                 Refusal::Unknown

@@ -1,5 +1,5 @@
 //! The miniature service's store: one room's log.
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::super::super::History;
 use crate::records::{Cursor, Line, Micros, Mid, Name, Page};
@@ -17,6 +17,8 @@ pub(super) struct Room {
     first: u64,
     /// Mids of the epoch, for which a retry is a `dup`.
     taken: HashSet<Mid>,
+    /// What was lost, and where it stood.
+    lost: HashMap<Mid, u64>,
 }
 
 /// What a join reads.
@@ -30,8 +32,8 @@ pub(super) struct Read {
 
 impl Room {
     pub(super) fn new(name: Name) -> Self {
-        let (lines, taken) = Default::default();
-        Self { name, epoch: None, epochs: 0, lines, first: 1, taken }
+        let (lines, taken, lost) = Default::default();
+        Self { name, epoch: None, epochs: 0, lines, first: 1, taken, lost }
     }
 
     pub(super) fn head(&self) -> u64 {
@@ -52,6 +54,12 @@ impl Room {
         let line = Line { epoch, seq: self.head() + 1, ..line };
         self.lines.push(line);
         (line, false)
+    }
+
+    /// Whether this was lost and would now stand where it stood, by chance. Then no cursor could
+    /// tell that what lies before it is not the same, so it may not happen.
+    pub(super) fn would_repeat_itself(&self, line: &Line) -> bool {
+        self.lost.get(&line.mid) == Some(&(self.head() + 1))
     }
 
     fn after(&self, seq: u64) -> &[Line] {
@@ -109,6 +117,7 @@ impl Room {
     pub(super) fn roll_back(&mut self, some: usize) {
         for line in self.lines.split_off(self.lines.len().saturating_sub(some)) {
             self.taken.remove(&line.mid);
+            self.lost.insert(line.mid, line.seq);
         }
     }
 
