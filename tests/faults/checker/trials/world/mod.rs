@@ -5,8 +5,13 @@ mod person;
 mod room;
 mod view;
 
-use std::{collections::BTreeMap, ops::Range};
+use std::{
+    collections::{BTreeMap, HashMap},
+    ops::Range,
+    sync::LazyLock,
+};
 
+use parking_lot::Mutex;
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 
 use self::{
@@ -21,7 +26,7 @@ pub(super) const SECOND: Micros = 1_000_000;
 const MS: Micros = 1_000;
 
 /// What, besides lost connections, refusals and dead nodes, happens in a generated run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Trouble {
     Nothing,
     /// Retention takes what some have not read.
@@ -50,7 +55,7 @@ impl Trouble {
 }
 
 /// What a generated run is made of; the same plan makes the same run.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Plan {
     pub(super) seed: u64,
     /// At least four.
@@ -66,6 +71,12 @@ impl Plan {
 
     pub(super) fn run(self) -> Run {
         World::new(self).live()
+    }
+
+    /// The same, made once for all who ask.
+    pub(super) fn run_once(self) -> Run {
+        static MADE: LazyLock<Mutex<HashMap<Plan, Run>>> = LazyLock::new(Mutex::default);
+        MADE.lock().entry(self).or_insert_with(|| self.run()).clone()
     }
 }
 
