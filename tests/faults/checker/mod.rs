@@ -31,10 +31,10 @@ pub(crate) use self::{
         Exit, Facts, Fault, History, LogLine, Phase, ProcessSample, Run, Shown, StoreSample,
         Target, Truth, What,
     },
-    permissions::{Allowance, Growth, Loss, Permissions},
-    statistics::{Latency, Outage, Second, Selection, Statistics},
+    permissions::{Allowance, Loss, Permissions},
+    statistics::{Selection, Statistics},
     trials::trials,
-    verdict::{Judgement, Ruling, Verdict},
+    verdict::{Ruling, Verdict},
 };
 use self::{index::Index, lists_v5::Counts, logs::Logs};
 
