@@ -1,6 +1,6 @@
 # What one does here. `make` lists it.
 .DEFAULT_GOAL := help
-.PHONY: help run test check fmt unit clients web tools pictures protocol deny clean
+.PHONY: help run test check fmt unit faults clients web tools pictures protocol deny clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -16,8 +16,12 @@ check: web ## formatting, lints, the rules of the house
 	cargo clippy --locked --all-targets -- --deny warnings
 	cargo test --locked --test tidy
 
-unit: web ## tests in Rust: units, both stores, real nodes and a real Redis
+unit: web ## tests in Rust: units, both stores, real nodes, a real Redis, and the short set of faults
 	cargo test --locked
+
+faults: tools web ## every fault this machine can inject, under three seeds; writes docs/reports/faults.md
+	rm -rf target/faults
+	HUBBUB_FAULTS=all cargo test --locked --release --test faults
 
 clients: web ## tests by real clients of five versions, our own client, and a real browser
 	cargo build --locked

@@ -2,6 +2,9 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod bad_inputs;
+#[expect(dead_code, unused_imports, reason = "the suites share it, and each uses a part")]
+#[path = "../common/mod.rs"]
+mod common;
 mod contract;
 mod door;
 mod embedded;

@@ -13,7 +13,7 @@ use tokio::{
 use tokio_tungstenite::{WebSocketStream, client_async, tungstenite::Message};
 use tokio_util::sync::CancellationToken;
 
-use super::{beside, http::Http, inbox::Inbox};
+use super::{Http, beside, inbox::Inbox};
 
 /// Separates packets in a polling body.
 const SEPARATOR: char = '\x1e';

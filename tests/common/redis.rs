@@ -1,5 +1,10 @@
 //! A Redis of the test's own: it can crash, and come back with what it has written.
-use std::{net::TcpListener, process::Command, time::Duration};
+use std::{
+    net::{Ipv4Addr, SocketAddr, TcpListener},
+    path::Path,
+    process::Command,
+    time::Duration,
+};
 
 use parking_lot::Mutex;
 use rustix::process::Signal;
@@ -9,12 +14,14 @@ use tokio::{
     net::TcpStream,
 };
 
-use super::{Process, eventually};
+use super::{Process, wait::eventually};
 
 pub(crate) struct Redis {
     process: Mutex<Option<Process>>,
     port: u16,
     folder: TempDir,
+    /// Beyond those of every test's Redis.
+    arguments: Vec<String>,
 }
 
 impl Redis {
@@ -28,7 +35,26 @@ impl Redis {
     pub(crate) fn not_yet() -> Self {
         // Free a moment ago; a test that loses it to another fails at starting, not silently.
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        Self { process: Mutex::default(), port, folder: TempDir::new().unwrap() }
+        Self::at(port, Vec::new())
+    }
+
+    /// A place at this port, for one with these arguments.
+    pub(crate) fn at(port: u16, arguments: Vec<String>) -> Self {
+        Self { process: Mutex::default(), port, folder: TempDir::new().unwrap(), arguments }
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Where it keeps what it is given.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Its process, while there is one.
+    pub(crate) fn pid(&self) -> Option<u32> {
+        self.process.lock().as_ref().map(Process::id)
     }
 
     pub(crate) fn url(&self) -> String {
@@ -41,7 +67,8 @@ impl Redis {
         command
             .args(["--port", &self.port.to_string(), "--bind", "127.0.0.1", "--save", ""])
             .args(["--appendonly", "yes", "--appendfsync", "everysec", "--dir"])
-            .arg(self.folder.path());
+            .arg(self.folder.path())
+            .args(&self.arguments);
         *self.process.lock() = Some(Process::start("redis-server", command));
         eventually("Redis answers", || async {
             let pong = self.run("PING").await;
@@ -76,12 +103,19 @@ impl Redis {
 
     /// Runs one command, given and answered as in a terminal's raw line; none: it is not there.
     pub(crate) async fn run(&self, command: &str) -> Option<String> {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).await.ok()?;
+        ask_redis((Ipv4Addr::LOCALHOST, self.port).into(), command).await
+    }
+}
+
+/// Runs one command on whoever speaks Redis' protocol there; none: nobody answers.
+pub(crate) async fn ask_redis(at: SocketAddr, command: &str) -> Option<String> {
+    let asked = async {
+        let mut stream = TcpStream::connect(at).await.ok()?;
         // `QUIT` closes, so that the whole answer is what comes until the end.
         stream.write_all(format!("{command}\r\nQUIT\r\n").as_bytes()).await.ok()?;
         let mut answer = Vec::new();
-        let read = stream.read_to_end(&mut answer);
-        tokio::time::timeout(Duration::from_secs(2), read).await.ok()?.ok()?;
+        stream.read_to_end(&mut answer).await.ok()?;
         Some(String::from_utf8_lossy(&answer).into_owned())
-    }
+    };
+    tokio::time::timeout(Duration::from_secs(2), asked).await.ok()?
 }

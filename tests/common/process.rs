@@ -10,7 +10,7 @@ use std::{
 use parking_lot::Mutex;
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::eventually;
+use super::wait::eventually;
 
 pub(crate) struct Process {
     child: Mutex<Child>,
@@ -40,6 +40,10 @@ impl Process {
             stderr.lines().map_while(Result::ok).for_each(|line| heard.lock().push(line));
         });
         Self { child: Mutex::new(child), said, name: name.to_owned() }
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.child.lock().id()
     }
 
     pub(crate) fn said(&self) -> Vec<String> {
