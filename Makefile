@@ -4,7 +4,7 @@
 .NOTPARALLEL:
 # The network fails now and then.
 export CARGO_NET_RETRY ?= 10
-.PHONY: help run test check fmt unit clients web tools pictures protocol deny clean compose-test k8s-test manifests
+.PHONY: help run test check fmt unit faults clients web tools pictures protocol deny clean compose-test k8s-test manifests
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -20,8 +20,12 @@ check: web ## formatting, lints, the rules of the house
 	cargo clippy --locked --all-targets -- --deny warnings
 	cargo test --locked --test tidy
 
-unit: web ## tests in Rust: units, both stores, real nodes and a real Redis
+unit: web ## tests in Rust: units, both stores, real nodes, a real Redis, and the short set of faults
 	cargo test --locked
+
+faults: tools web ## every fault this machine can inject, under three seeds; writes docs/reports/faults.md
+	rm -rf target/faults
+	HUBBUB_FAULTS=all cargo test --locked --release --test faults
 
 clients: web ## tests by real clients of five versions, our own client, and a real browser
 	cargo build --locked

@@ -1,0 +1,101 @@
+//! One HTTP/1.1 connection, kept alive: enough for probes and for long-polling.
+use std::{io, net::SocketAddr};
+
+use tokio::{
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
+    net::TcpStream,
+};
+
+pub(crate) struct Http {
+    stream: BufReader<TcpStream>,
+    host: SocketAddr,
+}
+
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    headers: Vec<(String, String)>,
+    pub(crate) body: String,
+}
+
+impl Answer {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        let found = self.headers.iter().find(|(header, _)| header.eq_ignore_ascii_case(name));
+        found.map(|(_, value)| value.as_str())
+    }
+}
+
+impl Http {
+    pub(crate) async fn connect(host: SocketAddr) -> io::Result<Self> {
+        Ok(Self { stream: BufReader::new(TcpStream::connect(host).await?), host })
+    }
+
+    pub(crate) async fn get(&mut self, path: &str) -> io::Result<Answer> {
+        self.ask(&format!("GET {path} HTTP/1.1\r\nhost: {}\r\n\r\n", self.host)).await
+    }
+
+    /// As a page of this origin would ask.
+    pub(crate) async fn get_from(&mut self, origin: &str, path: &str) -> io::Result<Answer> {
+        let host = self.host;
+        self.ask(&format!("GET {path} HTTP/1.1\r\nhost: {host}\r\norigin: {origin}\r\n\r\n")).await
+    }
+
+    pub(crate) async fn post(&mut self, path: &str, body: &str) -> io::Result<Answer> {
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nhost: {}\r\ncontent-type: text/plain;charset=UTF-8\r\n\
+             content-length: {}\r\n\r\n",
+            self.host,
+            body.len()
+        );
+        self.ask(&(head + body)).await
+    }
+
+    async fn ask(&mut self, request: &str) -> io::Result<Answer> {
+        self.stream.write_all(request.as_bytes()).await?;
+        let status_line = self.line().await?;
+        let status = status_line.split(' ').nth(1).and_then(|status| status.parse().ok());
+        let status = status.ok_or_else(|| io::Error::other(format!("no HTTP: {status_line:?}")))?;
+        let mut headers = Vec::new();
+        loop {
+            let line = self.line().await?;
+            let Some((name, value)) = line.split_once(':') else { break };
+            headers.push((name.to_owned(), value.trim().to_owned()));
+        }
+        let mut answer = Answer { status, headers, body: String::new() };
+        answer.body = self.body(&answer).await?;
+        Ok(answer)
+    }
+
+    async fn body(&mut self, answer: &Answer) -> io::Result<String> {
+        let mut body = Vec::new();
+        if answer.header("transfer-encoding").is_some() {
+            loop {
+                let size =
+                    usize::from_str_radix(&self.line().await?, 16).map_err(io::Error::other)?;
+                self.read_on(&mut body, size).await?;
+                self.line().await?;
+                if size == 0 {
+                    break;
+                }
+            }
+        } else {
+            let size = answer.header("content-length").and_then(|size| size.parse().ok());
+            self.read_on(&mut body, size.unwrap_or(0)).await?;
+        }
+        String::from_utf8(body).map_err(io::Error::other)
+    }
+
+    async fn read_on(&mut self, body: &mut Vec<u8>, size: usize) -> io::Result<()> {
+        let begin = body.len();
+        body.resize(begin + size, 0);
+        self.stream.read_exact(&mut body[begin..]).await.map(drop)
+    }
+
+    async fn line(&mut self) -> io::Result<String> {
+        let mut line = String::new();
+        if self.stream.read_line(&mut line).await? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        Ok(line.trim_end().to_owned())
+    }
+}

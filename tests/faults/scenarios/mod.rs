@@ -1,0 +1,62 @@
+//! The scenarios of the fault suite, a family a file; each is a short function that reads like its
+//! row: load, fault, heal, and what must hold besides V1–V12. `tests/faults/README.md` says how to
+//! add one.
+mod clients;
+mod embedded;
+mod failover;
+mod node;
+mod redis;
+
+use futures_util::future::LocalBoxFuture;
+
+use crate::{common::Settings, run::Run, story::Story};
+
+/// A row of the table of scenarios.
+pub(crate) struct Scenario {
+    pub(crate) id: &'static str,
+    /// What is done.
+    pub(crate) fault: &'static str,
+    /// Whether `make test` plays it.
+    pub(crate) is_short: bool,
+    pub(crate) play: Play,
+}
+
+pub(crate) enum Play {
+    Run(Box<dyn Fn(Run) -> LocalBoxFuture<'static, Story> + Send + Sync>),
+    /// Why not, on this machine.
+    Impossible(&'static str),
+}
+
+/// One that `make faults` plays.
+fn scenario<F: Future<Output = Story> + 'static>(
+    id: &'static str,
+    fault: &'static str,
+    play: fn(Run) -> F,
+) -> Scenario {
+    let play = Play::Run(Box::new(move |run| Box::pin(play(run))));
+    Scenario { id, fault, is_short: false, play }
+}
+
+/// One that cannot be injected here, and why; the report says so.
+fn impossible(id: &'static str, fault: &'static str, why: &'static str) -> Scenario {
+    Scenario { id, fault, is_short: false, play: Play::Impossible(why) }
+}
+
+impl Scenario {
+    /// `make test` plays it too.
+    fn short(self) -> Self {
+        Self { is_short: true, ..self }
+    }
+}
+
+/// All of them, in the table's order.
+pub(crate) fn all() -> Vec<Scenario> {
+    let families = [node::all(), redis::all(), failover::all(), clients::all(), embedded::all()];
+    families.into_iter().flatten().collect()
+}
+
+/// What the nodes of most scenarios are told: what they are shipped with, but for the wait for a
+/// balancer that is not there.
+fn settings() -> Settings {
+    Settings::default().with("drain.spread", "2s")
+}

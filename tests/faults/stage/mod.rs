@@ -1,0 +1,177 @@
+//! What a scenario is played on: three real nodes on a Redis of one of three kinds, or one node on
+//! its own file; and between every two a proxy.
+mod cluster;
+mod node;
+mod path;
+mod sentinel;
+mod server;
+mod vitals;
+
+use std::{net::SocketAddr, sync::Arc};
+
+use futures_util::future::join_all;
+use tempfile::TempDir;
+
+pub(crate) use self::{
+    cluster::RedisCluster, node::Node, path::Path, sentinel::Sentinel, server::Server,
+};
+use crate::{
+    checker::Target,
+    common::Settings,
+    ports::free_port,
+    proxy::{Plan, Speech},
+    records::Name,
+    run::{Notes, Run},
+};
+
+/// What the nodes remember in.
+pub(crate) enum Store {
+    Redis(Server),
+    Sentinel(Sentinel),
+    Cluster(RedisCluster),
+    /// The only node's own file.
+    Embedded(TempDir),
+}
+
+pub(crate) struct Stage {
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) store: Store,
+    pub(crate) notes: Arc<Notes>,
+    seed: u64,
+}
+
+impl Stage {
+    /// Three nodes on one Redis.
+    pub(crate) async fn on_redis(run: &Run, settings: Settings) -> Self {
+        let redis = Server::start(&run.notes, Name::new("redis"), &[]).await;
+        let mut nodes = Vec::new();
+        for n in 0..3 {
+            let paths = redis_paths(&[redis.address()], n, run);
+            let url = format!("redis://{}", paths[0].at());
+            nodes.push((paths, settings.clone().with("store.url", url)));
+        }
+        Self::with(run, nodes, Store::Redis(redis)).await
+    }
+
+    /// Three nodes on a primary with two replicas, watched by three sentinels.
+    pub(crate) async fn on_sentinel(run: &Run, settings: Settings) -> Self {
+        let sentinel = Sentinel::start(&run.notes).await;
+        let mut nodes = Vec::new();
+        for n in 0..3 {
+            let (paths, url) = sentinel.paths_for(n, run);
+            nodes.push((paths, settings.clone().with("store.url", url)));
+        }
+        Self::with(run, nodes, Store::Sentinel(sentinel)).await
+    }
+
+    /// Three nodes on a Redis Cluster of three primaries and three replicas.
+    pub(crate) async fn on_cluster(run: &Run, settings: Settings) -> Self {
+        let cluster = RedisCluster::start(&run.notes).await;
+        let mut nodes = Vec::new();
+        for n in 0..3 {
+            let (paths, url) = cluster.paths_for(n, run);
+            nodes.push((paths, settings.clone().with("store.url", url)));
+        }
+        Self::with(run, nodes, Store::Cluster(cluster)).await
+    }
+
+    /// One node on a file of its own.
+    pub(crate) async fn alone(run: &Run, settings: Settings) -> Self {
+        let folder = TempDir::new().unwrap();
+        let url = format!("embedded:{}", folder.path().join("hubbub.redb").display());
+        let node = (Vec::new(), settings.with("store.url", url));
+        Self::with(run, vec![node], Store::Embedded(folder)).await
+    }
+
+    async fn with(run: &Run, nodes: Vec<(Vec<Path>, Settings)>, store: Store) -> Self {
+        let nodes: Vec<Node> = nodes
+            .into_iter()
+            .enumerate()
+            .map(|(n, (paths, settings))| {
+                Node::new(Name::new(&format!("node-{}", n + 1)), settings, paths, &run.notes)
+            })
+            .collect();
+        join_all(nodes.iter().map(Node::start)).await;
+        Self { nodes, store, notes: run.notes.clone(), seed: run.seed }
+    }
+
+    /// By its number, from 1, as scenarios name them.
+    pub(crate) fn node(&self, number: usize) -> &Node {
+        &self.nodes[number - 1]
+    }
+
+    /// The one Redis.
+    pub(crate) fn redis(&self) -> &Server {
+        match &self.store {
+            Store::Redis(redis) => redis,
+            _ => panic!("this stage has another kind of store"),
+        }
+    }
+
+    /// The way of most clients to the nodes.
+    pub(crate) fn doors(&self) -> Arc<Doors> {
+        self.open(|plan| plan, |node| Target::NodePath(node.name))
+    }
+
+    /// A way of its own to every node for one client, so that it can fail for this one alone;
+    /// `fit` makes the proxies as the scenario needs them.
+    pub(crate) fn doors_for(&self, client: Name, fit: impl Fn(Plan) -> Plan) -> Arc<Doors> {
+        self.open(fit, |_| Target::ClientPath(client))
+    }
+
+    fn open(&self, fit: impl Fn(Plan) -> Plan, target: impl Fn(&Node) -> Target) -> Arc<Doors> {
+        let mut paths = Vec::new();
+        for (n, node) in self.nodes.iter().enumerate() {
+            let plan = fit(Plan::to(node.address()).seeded(self.seed.wrapping_add(n as u64)));
+            paths.push(Path::open(plan, target(node), &self.notes));
+        }
+        let nodes: Vec<SocketAddr> = paths.iter().map(|path| path.at()).collect();
+        let balancer = Plan::between(nodes).seeded(self.seed).open();
+        Arc::new(Doors { paths, balancer })
+    }
+
+    /// Ends the nodes that still run, as an operator would, and keeps what they said; what was
+    /// wrong with that.
+    pub(crate) async fn end(&self) -> Vec<String> {
+        let ended = join_all(self.nodes.iter().map(Node::end)).await;
+        ended.into_iter().flatten().collect()
+    }
+}
+
+/// How some clients reach the nodes.
+pub(crate) struct Doors {
+    /// One to each node.
+    pub(crate) paths: Vec<Path>,
+    /// For those who know one address only.
+    pub(crate) balancer: crate::proxy::Proxy,
+}
+
+impl Doors {
+    /// Where they lead, node by node; it begins with the `n`th.
+    pub(crate) fn from(&self, n: usize) -> Vec<SocketAddr> {
+        let mut ways: Vec<_> = self.paths.iter().map(|path| path.at()).collect();
+        let nodes = ways.len();
+        ways.rotate_left(n % nodes);
+        ways
+    }
+
+    /// The way to a node, by its number, from 1.
+    pub(crate) fn to(&self, number: usize) -> &Path {
+        &self.paths[number - 1]
+    }
+}
+
+/// Paths for one node, by its number from 0, to some Redis or sentinels. Where one of them tells
+/// the node of another, the node is told its own path to it.
+fn redis_paths(to: &[SocketAddr], node: usize, run: &Run) -> Vec<Path> {
+    let ports: Vec<u16> = to.iter().map(|_| free_port()).collect();
+    let instead: Vec<_> = to.iter().map(SocketAddr::port).zip(ports.iter().copied()).collect();
+    let target = Target::StorePath(Name::new(&format!("node-{}", node + 1)));
+    let mut paths = Vec::new();
+    for (to, port) in to.iter().zip(ports) {
+        let speech = Speech::Redis { instead: instead.clone() };
+        let plan = Plan::to(*to).at(port).speaking(speech).seeded(run.seed ^ u64::from(port));
+        paths.push(Path::open(plan, target, &run.notes));
+    }
+    paths
+}

@@ -1,0 +1,144 @@
+//! A primary with two replicas, watched by three sentinels; each node is led to them through
+//! proxies of its own.
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    process::Command,
+    sync::Arc,
+    time::Duration,
+};
+
+use futures_util::future::join_all;
+use tempfile::TempDir;
+
+use super::{Path, Server, redis_paths};
+use crate::{
+    common::{Process, eventually_within},
+    ports::free_port,
+    records::Name,
+    run::{Notes, Run},
+};
+
+/// What the sentinels and the nodes call the primary.
+const SERVICE: &str = "hubbub";
+/// How long three sentinels may take to know each other and the replicas, or to fail over.
+const AGREED_WITHIN: Duration = Duration::from_mins(1);
+
+pub(crate) struct Sentinel {
+    /// The first was the primary at the start.
+    pub(crate) servers: Vec<Server>,
+    pub(crate) sentinels: Vec<Watch>,
+}
+
+/// One sentinel.
+pub(crate) struct Watch {
+    pub(crate) process: Process,
+    port: u16,
+    _folder: TempDir,
+}
+
+impl Sentinel {
+    pub(super) async fn start(notes: &Arc<Notes>) -> Self {
+        let first = free_port();
+        let server = |port, n: usize, more: &[String]| {
+            Server::at(port, notes, Name::new(&format!("redis-{}", n + 1)), more)
+        };
+        let mut servers = vec![server(first, 0, &[])];
+        for n in 1..3 {
+            let of = ["--replicaof".to_owned(), format!("127.0.0.1 {first}")];
+            servers.push(server(free_port(), n, &of));
+        }
+        for server in &servers {
+            server.inner().restart().await;
+        }
+        servers[0].says("INFO replication", |info| info.contains("connected_slaves:2")).await;
+        let sentinels = (0..3).map(|_| Watch::start(first)).collect();
+        let sentinel = Self { servers, sentinels };
+        let know_all = |said: &str| said.contains("num-slaves") && !said.is_empty();
+        join_all(sentinel.sentinels.iter().map(|watch| async {
+            let what = "the sentinels know each other";
+            eventually_within(AGREED_WITHIN, what, || async {
+                let said = watch.run(&format!("SENTINEL MASTER {SERVICE}")).await?;
+                (know_all(&said)
+                    && field(&said, "num-slaves")? == "2"
+                    && field(&said, "num-other-sentinels")? == "2")
+                    .then_some(())
+            })
+            .await;
+        }))
+        .await;
+        sentinel
+    }
+
+    /// Which server the sentinels say is the primary now.
+    pub(crate) async fn primary(&self) -> Option<&Server> {
+        for watch in &self.sentinels {
+            let ask = format!("SENTINEL GET-MASTER-ADDR-BY-NAME {SERVICE}");
+            let Some(said) = watch.run(&ask).await else { continue };
+            let is_it = |server: &&Server| said.contains(&server.address().port().to_string());
+            return self.servers.iter().find(is_it);
+        }
+        None
+    }
+
+    /// Waits until the sentinels have made another server the primary.
+    pub(crate) async fn fails_over_from(&self, old: SocketAddr) -> &Server {
+        eventually_within(AGREED_WITHIN, "another primary", || async {
+            self.primary().await.filter(|server| server.address() != old)
+        })
+        .await
+    }
+
+    /// A planned failover.
+    pub(crate) async fn fail_over(&self) {
+        self.sentinels[0].run(&format!("SENTINEL FAILOVER {SERVICE}")).await;
+    }
+
+    /// A node's ways: first to the three servers, then to the three sentinels, and its URL.
+    pub(super) fn paths_for(&self, node: usize, run: &Run) -> (Vec<Path>, String) {
+        let servers = self.servers.iter().map(Server::address);
+        let to: Vec<_> = servers.chain(self.sentinels.iter().map(Watch::address)).collect();
+        let paths = redis_paths(&to, node, run);
+        let ways: Vec<_> = paths[self.servers.len()..].iter().map(|path| path.at()).collect();
+        let others: Vec<String> = ways[1..].iter().map(|way| format!("node={way}")).collect();
+        let url = format!(
+            "redis-sentinel://{}?{}&sentinelServiceName={SERVICE}",
+            ways[0],
+            others.join("&")
+        );
+        (paths, url)
+    }
+}
+
+impl Watch {
+    fn start(primary: u16) -> Self {
+        let (port, folder) = (free_port(), TempDir::new().unwrap());
+        let file = folder.path().join("sentinel.conf");
+        let config = format!(
+            "port {port}\nbind 127.0.0.1\ndir {}\n\
+             sentinel monitor {SERVICE} 127.0.0.1 {primary} 2\n\
+             sentinel down-after-milliseconds {SERVICE} 3000\n\
+             sentinel failover-timeout {SERVICE} 10000\n\
+             sentinel parallel-syncs {SERVICE} 1\n",
+            folder.path().display(),
+        );
+        std::fs::write(&file, config).unwrap();
+        let mut command = Command::new("redis-server");
+        command.arg(&file).arg("--sentinel");
+        Self { process: Process::start("sentinel", command), port, _folder: folder }
+    }
+
+    fn address(&self) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.port).into()
+    }
+
+    async fn run(&self, command: &str) -> Option<String> {
+        crate::common::ask_redis(self.address(), command).await
+    }
+}
+
+/// A field of an answer that lists names and values by turns.
+fn field<'a>(said: &'a str, name: &str) -> Option<&'a str> {
+    let mut parts = said.split("\r\n").filter(|part| !part.starts_with(['$', '*', '%']));
+    parts.find(|part| *part == name)?;
+    parts.next()
+}
