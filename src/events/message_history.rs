@@ -16,7 +16,7 @@ use crate::{
     error::{Error, Result},
     policy::access,
     state::AppState,
-    store::log::Range,
+    store::log::{Page, Range},
 };
 
 /// Reads a room's log, a page at a time, in either direction.
@@ -59,7 +59,7 @@ impl ClientEvent for MessageHistory {
     async fn handle(self, caller: &Caller, app: &AppState) -> Result<Answer<History>> {
         let range = self.range()?;
         access::member_of(&self.room, &caller.connection)?;
-        let page = app.log.page(&self.room, range, self.limit.get()).await?;
+        let page = self.read(range, caller, app).await?;
         let history = History {
             messages: page.entries,
             head: page.head.as_ref().map_or(0, |head| head.seq),
@@ -73,6 +73,16 @@ impl ClientEvent for MessageHistory {
 }
 
 impl MessageHistory {
+    async fn read(&self, range: Range, caller: &Caller, app: &AppState) -> Result<Page> {
+        let limit = self.limit.get();
+        if let Range::After(seq) = range
+            && let Some(page) = app.rooms.catch_up(&caller.connection, &self.room, seq, limit).await
+        {
+            return page;
+        }
+        app.log.page(&self.room, range, limit).await
+    }
+
     fn range(&self) -> Result<Range> {
         match (self.before, self.after, self.around) {
             (None, None, None) => Ok(Range::Newest),

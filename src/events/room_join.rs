@@ -19,7 +19,7 @@ use crate::{
     },
     error::{Error, Result},
     state::AppState,
-    store::log::{LONGEST_PAGE, Range, Resumed},
+    store::log::{LONGEST_PAGE, Resumed},
 };
 
 /// How many a page may have: 1 to 200, or else 50.
@@ -122,7 +122,8 @@ impl ClientEvent for RoomJoin {
         let place = Place::Room(self.room.clone());
         let read = async {
             let count = app.presence.enter(&place, &caller.member()).await?.count;
-            Ok::<_, Error>((count, self.read(app).await?))
+            let limit = self.limit.get();
+            Ok::<_, Error>((count, entered.read(self.since.as_ref(), limit).await?))
         };
         let (count, resumed) = match read.await {
             Ok(read) => read,
@@ -135,7 +136,8 @@ impl ClientEvent for RoomJoin {
         };
         let joined = joined(resumed, count, caller.identity().role);
         let read = joined.epoch.clone().map(|epoch| (epoch, joined.upto));
-        Ok(Answer::then(joined, move || entered.go_live(read.as_ref())))
+        let head = joined.head;
+        Ok(Answer::then(joined, move || entered.go_live(read.as_ref(), head)))
     }
 }
 
@@ -152,15 +154,6 @@ impl RoomJoin {
         }
         let heads = app.log.heads(std::slice::from_ref(&self.room)).await?;
         if heads.iter().all(Option::is_none) { Err(Error::NotFound) } else { Ok(()) }
-    }
-
-    async fn read(&self, app: &AppState) -> Result<Resumed> {
-        let limit = self.limit.get();
-        if let Some(cursor) = &self.since {
-            return app.log.since(&self.room, cursor, limit).await;
-        }
-        let page = app.log.page(&self.room, Range::Newest, limit).await?;
-        Ok(Resumed { page, ..Resumed::default() })
     }
 }
 

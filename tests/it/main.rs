@@ -7,6 +7,7 @@ mod contract;
 mod door;
 mod embedded;
 mod harness;
+mod joins;
 mod native;
 mod order;
 mod position;

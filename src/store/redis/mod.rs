@@ -31,7 +31,7 @@ pub struct RedisStore {
     /// Whether this process has ever had a lease.
     leased: AtomicBool,
     /// One for each stripe of places; see `members.rs`.
-    stripes: Vec<tokio::sync::Mutex<()>>,
+    stripes: Vec<tokio::sync::RwLock<()>>,
 }
 
 impl RedisStore {
@@ -43,7 +43,7 @@ impl RedisStore {
             node,
             indexed: Mutex::default(),
             leased: AtomicBool::new(false),
-            stripes: (0..members::STRIPES).map(|_| tokio::sync::Mutex::default()).collect(),
+            stripes: (0..members::STRIPES).map(|_| tokio::sync::RwLock::default()).collect(),
         })
     }
 }
