@@ -1,13 +1,18 @@
 //! One room on this node: its members, its position, and what is held while the log is read.
-use std::{collections::VecDeque, sync::Arc, time::Instant};
+use std::{
+    collections::VecDeque,
+    sync::{Arc, atomic::AtomicBool},
+    time::Instant,
+};
 
 use parking_lot::{Mutex, MutexGuard};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use super::{
     Connection, READY_WITHIN, Rooms,
     members::{Members, Speech},
     recent::Recent,
+    tail::Past,
     typing::Typing,
 };
 use crate::{
@@ -19,7 +24,6 @@ use crate::{
         presence::Diff,
     },
     error::{Error, Outcome, Result},
-    store::log::Resumed,
 };
 
 /// Entries held while the log is read; past it they are let go, and the log is read again.
@@ -41,8 +45,10 @@ pub(super) struct Hosted {
     state: Mutex<State>,
     /// Whether its position is known.
     opened: watch::Sender<bool>,
-    /// Held by who reads the log for all who wait for it.
-    pub(super) reading: tokio::sync::Mutex<()>,
+    /// Whether somebody reads the log, for all who wait for it.
+    pub(super) reading: AtomicBool,
+    /// Told when it has been read.
+    pub(super) has_read: Notify,
 }
 
 pub(super) struct State {
@@ -86,7 +92,8 @@ impl Hosted {
             room,
             state: Mutex::new(state),
             opened: watch::Sender::new(false),
-            reading: tokio::sync::Mutex::default(),
+            reading: AtomicBool::new(false),
+            has_read: Notify::new(),
         })
     }
 
@@ -206,7 +213,7 @@ impl Entered {
 
     /// What lies after `since` when it can be gone on from, else the newest page. What comes after
     /// that is kept for it.
-    pub async fn read(&self, since: Option<&Cursor>, limit: usize) -> Result<Resumed> {
+    pub async fn read(&self, since: Option<&Cursor>, limit: usize) -> Result<Past> {
         self.rooms.resume(&self.hosted, since, limit).await
     }
 

@@ -24,7 +24,7 @@ pub use self::{
     connection::Connection,
     hosted::Entered,
     outbox::{CloseReason, Frame, Full, Outbox, raw},
-    tail::Retention,
+    tail::{Past, Retention},
 };
 use self::{hosted::Hosted, recent::Budget};
 use crate::{

@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::tail::{Given, Retention, Tail, Want};
+use super::tail::{Past, Retention, Tail, Want};
 use crate::domain::message::Entry;
 
 /// The most one room may have in memory; who asks for more reads the log.
@@ -112,7 +112,7 @@ impl Recent {
         want: Want<'_>,
         limit: usize,
         (retention, now_ms): (&Retention, u64),
-    ) -> Option<Given> {
+    ) -> Option<Past> {
         self.used = Instant::now();
         self.tail.give(want, limit, (retention, now_ms))
     }

@@ -4,24 +4,31 @@
 //! Who reads here is in the room already and what is heard meanwhile waits for it (subscribe, then
 //! read), so it may be given whatever this node knows at this moment or later. A read is shared by
 //! who comes after it, never by who came before: each looks into memory again when its turn comes.
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Instant,
+};
 
 use super::{
     Connection, READY_WITHIN, Rooms,
     hosted::{Hosted, Phase},
     recent::{MOST_ENTRIES, Recent, is_too_much},
-    tail::{Tail, Want},
+    tail::{Past, Tail, Want},
 };
 use crate::{
     clock,
     domain::{id::RoomId, position::Cursor},
     error::{Error, Outcome, Result},
-    store::log::{LONGEST_PAGE, Page, Range, Resumed},
+    store::log::{LONGEST_PAGE, Page, Range},
     telemetry::Label,
 };
 
 /// How far before what is asked for is read, for those who come next and have seen a little less.
 const REACH_BACK: u64 = 50;
+
+/// How often one reads before it gives up on memory: whether that can still be trusted, then what
+/// lies before it.
+const MOST_TURNS: usize = 2;
 
 /// What is to be read so that memory can answer.
 enum Missing {
@@ -42,7 +49,7 @@ impl Rooms {
         hosted: &Arc<Hosted>,
         since: Option<&Cursor>,
         limit: usize,
-    ) -> Result<Resumed> {
+    ) -> Result<Past> {
         self.read(hosted, since.map_or(Want::Newest, Want::Since), limit).await
     }
 
@@ -54,16 +61,15 @@ impl Rooms {
         room: &RoomId,
         after: u64,
         limit: usize,
-    ) -> Option<Result<Page>> {
+    ) -> Option<Result<Past>> {
         let hosted = self.hosted(room)?;
         if !hosted.state().members.is_behind(&connection.id, after) {
             return None;
         }
-        let read = self.read(&hosted, Want::After(after), limit).await;
-        Some(read.map(|resumed| resumed.page))
+        Some(self.read(&hosted, Want::After(after), limit).await)
     }
 
-    async fn read(&self, hosted: &Arc<Hosted>, want: Want<'_>, limit: usize) -> Result<Resumed> {
+    async fn read(&self, hosted: &Arc<Hosted>, want: Want<'_>, limit: usize) -> Result<Past> {
         if let Some(found) = self.recall(hosted, want, limit) {
             return Ok(found);
         }
@@ -71,18 +77,28 @@ impl Rooms {
         read.await.unwrap_or_else(|_| Err(Error::unavailable(Outcome::None)))
     }
 
+    /// One reads, all others wait, and when it has read each looks again.
     async fn read_in_turn(
         &self,
         hosted: &Arc<Hosted>,
         want: Want<'_>,
         limit: usize,
-    ) -> Result<Resumed> {
-        let turn = hosted.reading.lock().await;
-        // At most: whether memory can still be trusted, what lies before it, and the answer.
-        for _ in 0..3 {
+    ) -> Result<Past> {
+        let mut turns = 0;
+        while turns < MOST_TURNS {
+            let has_read = hosted.has_read.notified();
             if let Some(found) = self.recall(hosted, want, limit) {
                 return Ok(found);
             }
+            let Some(turn) = Turn::take(hosted) else {
+                has_read.await;
+                continue;
+            };
+            // Somebody may have read between the look and the turn.
+            if let Some(found) = self.recall(hosted, want, limit) {
+                return Ok(found);
+            }
+            turns += 1;
             let goes_on = match missing(hosted, want) {
                 Missing::All(from) => {
                     if let Some(found) = self.read_all(hosted, from, (want, limit)).await? {
@@ -94,16 +110,16 @@ impl Rooms {
                 Missing::Trust => self.look_again(hosted).await?,
                 Missing::Nothing => false,
             };
+            drop(turn);
             if !goes_on {
                 break;
             }
         }
-        drop(turn);
         self.ask_the_log(hosted, want, limit).await
     }
 
     /// What is known without the store.
-    fn recall(&self, hosted: &Hosted, want: Want<'_>, limit: usize) -> Option<Resumed> {
+    fn recall(&self, hosted: &Hosted, want: Want<'_>, limit: usize) -> Option<Past> {
         let rules = (&self.0.parts.retention, clock::now_ms());
         let given = {
             let mut state = hosted.state();
@@ -114,7 +130,7 @@ impl Rooms {
             recent.is_trusted(Instant::now()).then(|| recent.give(want, limit, rules))??
         };
         self.count("memory");
-        Some(given.into())
+        Some(given)
     }
 
     /// Reads to the log's end, answers from that, and keeps it. None: it cannot answer.
@@ -123,7 +139,7 @@ impl Rooms {
         hosted: &Arc<Hosted>,
         from: Option<u64>,
         (want, limit): (Want<'_>, usize),
-    ) -> Result<Option<Resumed>> {
+    ) -> Result<Option<Past>> {
         let recording = Recording::begin(hosted);
         let read = match from {
             None => Some(Tail::newest(self.page(hosted, Range::Newest).await?)),
@@ -133,7 +149,7 @@ impl Rooms {
         // As the log was a moment ago, which may be more than was heard yet.
         let given = tail.give(want, limit, (&self.0.parts.retention, clock::now_ms()));
         recording.keep(self, tail);
-        Ok(given.map(Resumed::from))
+        Ok(given)
     }
 
     /// Reads what lies before what is here. `false`: it does not fit.
@@ -201,17 +217,18 @@ impl Rooms {
     }
 
     /// As if there were no memory.
-    async fn ask_the_log(&self, hosted: &Hosted, want: Want<'_>, limit: usize) -> Result<Resumed> {
+    async fn ask_the_log(&self, hosted: &Hosted, want: Want<'_>, limit: usize) -> Result<Past> {
         let _one_of_few = self.one_of_few().await?;
         self.count("store");
         let log = &self.0.parts.log;
         let range = match want {
-            Want::Since(cursor) => return log.since(&hosted.room, cursor, limit).await,
+            Want::Since(cursor) => {
+                return Ok(log.since(&hosted.room, cursor, limit).await?.into());
+            }
             Want::After(seq) => Range::After(seq),
             Want::Newest => Range::Newest,
         };
-        let page = log.page(&hosted.room, range, limit).await?;
-        Ok(Resumed { page, ..Resumed::default() })
+        Ok(log.page(&hosted.room, range, limit).await?.into())
     }
 
     async fn one_of_few(&self) -> Result<tokio::sync::SemaphorePermit<'_>> {
@@ -245,6 +262,24 @@ fn missing(hosted: &Hosted, want: Want<'_>) -> Missing {
             let from = from.unwrap_or_else(|| last.saturating_sub(LONGEST_PAGE as u64));
             if from < recent.tail().after() { Missing::Before(from) } else { Missing::Nothing }
         }
+    }
+}
+
+/// The turn to read a room's log. When it is over, those who wait look again.
+struct Turn<'a>(&'a Hosted);
+
+impl<'a> Turn<'a> {
+    fn take(hosted: &'a Hosted) -> Option<Self> {
+        let is_taken = hosted.reading.swap(true, Ordering::AcqRel);
+        // Lazily: one that is dropped ends the turn of whoever has it.
+        (!is_taken).then(|| Self(hosted))
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.0.reading.store(false, Ordering::Release);
+        self.0.has_read.notify_waiters();
     }
 }
 

@@ -7,9 +7,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use futures_util::future::join_all;
+use futures_util::future::{join, join_all};
 use rstest::rstest;
 use serde_json::{Value, json};
+use tokio::sync::{Barrier, watch};
 
 use crate::harness::{
     Alone, Cluster, MessageNew, Node, Redis, Settings, User, beside, heavy, messages, new_mid,
@@ -57,12 +58,20 @@ fn goes_on_talking(user: Arc<User>, stop: Arc<AtomicBool>) -> tokio::task::JoinH
     })
 }
 
+/// Its answer to a join; on a machine that is too busy it asks again, as a client does.
+async fn joined(user: &User, asked: u64, join: &Value) -> Value {
+    let mut page = user.answer_to(asked).await;
+    while page["ok"] == false {
+        assert_eq!(page["error"]["code"], "unavailable", "{page}");
+        page = user.ask("room:join", join.clone()).await;
+    }
+    page
+}
+
 /// Joins, pages what it missed, and hears until a number: every number after its cursor, as a
 /// client has them.
-async fn comes_back(user: &User, since: &Value, asked: u64, until: impl Future<Output = u64>) {
-    let page = user.answer_to(asked).await;
-    eprintln!("JOINED {:?}", T0.get().unwrap().elapsed());
-    assert_eq!(page["ok"], true, "{page}");
+async fn comes_back(user: &User, asked: u64, join: &Value, until: impl Future<Output = u64>) {
+    let page = joined(user, asked, join).await;
     assert_eq!((&page["reset"], &page["truncated"]), (&json!(false), &json!(false)));
     let mut has: Vec<u64> = messages(&page).iter().map(|message| message.seq).collect();
     let mut more = page["has_more"] == true;
@@ -74,7 +83,6 @@ async fn comes_back(user: &User, since: &Value, asked: u64, until: impl Future<O
         more = page["more_after"] == true;
         upto = if more { *has.last().unwrap() } else { page["head"].as_u64().unwrap() };
     }
-    eprintln!("CAUGHT {:?}", T0.get().unwrap().elapsed());
     let last = until.await;
     while upto < last {
         let heard = user.hears().await.seq;
@@ -84,7 +92,7 @@ async fn comes_back(user: &User, since: &Value, asked: u64, until: impl Future<O
             upto = heard;
         }
     }
-    let first = since["seq"].as_u64().unwrap() + 1;
+    let first = join["since"]["seq"].as_u64().unwrap() + 1;
     assert!(has.iter().copied().eq(first..=last), "from {first} to {last} it has {has:?}");
 }
 
@@ -148,37 +156,34 @@ async fn two_hundred_who_come_back_at_once_cost_five_reads_and_miss_nothing(
 
     writes_down(&redis).await;
     let began = Instant::now();
-    T0.set(began).ok();
     // They were not all cut off at the same message.
-    let since: Vec<Value> = (0..COMING).map(|n| said[10 + n % 17].cursor()).collect();
-    let asked: Vec<u64> = users
-        .iter()
-        .zip(&since)
-        .map(|(user, since)| {
-            user.begin("room:join", json!({ "room": "lobby", "since": since, "limit": 200 }))
-        })
-        .collect();
-    let (last, ends) = tokio::sync::watch::channel(0);
-    let coming = users.iter().zip(&since).zip(asked).map(|((user, since), asked)| {
-        let mut ends = ends.clone();
-        let until = async move { *ends.wait_for(|last| *last > 0).await.unwrap() };
-        comes_back(user, since, asked, until)
+    let payload =
+        |n: usize| json!({ "room": "lobby", "since": said[10 + n % 17].cursor(), "limit": 200 });
+    let joins: Vec<Value> = (0..COMING).map(payload).collect();
+    let begin = |(user, join): (&User, &Value)| user.begin("room:join", join.clone());
+    let asked: Vec<u64> = users.iter().zip(&joins).map(begin).collect();
+    // Ada talks until all have caught up with what was said before.
+    let caught_up = Barrier::new(COMING + 1);
+    let (last, ends) = watch::channel(0);
+    let coming = users.iter().zip(&joins).zip(asked).map(|((user, join), asked)| {
+        let until = async {
+            caught_up.wait().await;
+            *ends.clone().wait_for(|last| *last > 0).await.unwrap()
+        };
+        comes_back(user, asked, join, until)
     });
     let ending = async {
-        // The last of them has its first page when all that is asked after it is answered.
-        for user in users.iter().rev().take(10) {
-            user.granted("room:members", json!({ "room": "lobby", "limit": 1 })).await;
-        }
+        caught_up.wait().await;
         stop.store(true, Ordering::Release);
-        let said = talking.await.unwrap();
-        last.send((SAID + said) as u64).unwrap();
+        last.send((SAID + talking.await.unwrap()) as u64).unwrap();
     };
-    futures_util::future::join(join_all(coming), ending).await;
+    join(join_all(coming), ending).await;
 
     let reads = reads_of_the_lobby(&redis).await;
     is_little(reads, began.elapsed());
     let from_memory = here.metric_of("hubbub_join_reads_total", "from=\"memory\"").await;
-    assert!(from_memory >= 3 * i64::try_from(COMING).unwrap() - 5, "{from_memory} from memory");
+    // A page to begin with, and two to catch up.
+    assert!(from_memory >= 2 * i64::try_from(COMING).unwrap(), "{from_memory} from memory");
     drop(bob);
 }
 
@@ -224,7 +229,7 @@ async fn nor_do_others_cost_more(#[case] coming: Coming) {
     let asked: Vec<u64> = users.iter().map(|user| user.begin("room:join", join.clone())).collect();
     let mut pages = Vec::new();
     for (user, id) in users.iter().zip(asked) {
-        pages.push(user.answer_to(id).await);
+        pages.push(joined(user, id, &join).await);
     }
     let reads = reads_of_the_lobby(&redis).await;
     ada.say("the next").await;
@@ -254,12 +259,10 @@ async fn a_node_alone_reads_its_file_no_more_often() {
     let join = json!({ "room": "lobby", "since": said[10].cursor(), "limit": 200 });
     let asked: Vec<u64> = users.iter().map(|user| user.begin("room:join", join.clone())).collect();
     for (user, id) in users.iter().zip(asked) {
-        let page = user.answer_to(id).await;
+        let page = joined(user, id, &join).await;
         assert!(messages(&page).iter().map(|message| message.seq).eq(12..=211), "{page}");
     }
 
     let reads = node.metric_of("hubbub_join_reads_total", "from=\"store\"").await;
     is_little(usize::try_from(reads).unwrap(), began.elapsed());
 }
-
-static T0: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();

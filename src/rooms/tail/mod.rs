@@ -45,21 +45,33 @@ impl Kept {
     }
 }
 
-/// A page that shares its entries with whoever else asked.
+/// A page of the past. It shares its entries with whoever else asked for them.
 #[derive(Debug, Default)]
-pub(super) struct Given {
-    entries: Vec<Arc<Entry>>,
-    page: Page,
-    truncated: bool,
-    reset: Option<ResetReason>,
+pub struct Past {
+    pub entries: Vec<Arc<Entry>>,
+    /// `None`: nobody has ever written in this room.
+    pub head: Option<Head>,
+    /// The oldest number still kept.
+    pub first: u64,
+    pub more_before: bool,
+    pub more_after: bool,
+    /// What came right after the cursor is gone; this is the newest page.
+    pub truncated: bool,
+    /// The cursor's past is not this log's past; this is the newest page.
+    pub reset: Option<ResetReason>,
 }
 
-impl From<Given> for Resumed {
-    /// Copies the entries, so not under a lock.
-    fn from(given: Given) -> Self {
-        let Given { entries, page, truncated, reset } = given;
-        let entries = entries.iter().map(|entry| (**entry).clone()).collect();
-        Self { page: Page { entries, ..page }, truncated, reset }
+impl From<Page> for Past {
+    fn from(page: Page) -> Self {
+        let Page { entries, head, first, more_before, more_after } = page;
+        let entries = entries.into_iter().map(Arc::new).collect();
+        Self { entries, head, first, more_before, more_after, truncated: false, reset: None }
+    }
+}
+
+impl From<Resumed> for Past {
+    fn from(Resumed { page, truncated, reset }: Resumed) -> Self {
+        Self { truncated, reset, ..page.into() }
     }
 }
 
@@ -176,7 +188,7 @@ impl Tail {
         want: Want<'_>,
         limit: usize,
         (retention, now_ms): (&Retention, u64),
-    ) -> Option<Given> {
+    ) -> Option<Past> {
         let Some(head) = &self.head else { return given_of_nothing(want) };
         let first = self.first_at(head, retention, now_ms);
         match want {
@@ -193,7 +205,7 @@ impl Tail {
                     Continuity::Reset(reason) => Some(reason),
                 };
                 let newest = self.newest_page(limit, head, first)?;
-                Some(Given { truncated: reset.is_none(), reset, ..newest })
+                Some(Past { truncated: reset.is_none(), reset, ..newest })
             }
         }
     }
@@ -236,7 +248,7 @@ impl Tail {
         kept.find(|kept| kept.entry.ts >= born).map_or(head.seq + 1, Kept::seq)
     }
 
-    fn page_after(&self, seq: u64, limit: usize, head: &Head, first: u64) -> Option<Given> {
+    fn page_after(&self, seq: u64, limit: usize, head: &Head, first: u64) -> Option<Past> {
         if seq < self.after && first <= self.after || seq > head.seq {
             return None;
         }
@@ -245,7 +257,7 @@ impl Tail {
         Some(given(fitting(following, limit), (first, head), Some(seq)))
     }
 
-    fn newest_page(&self, limit: usize, head: &Head, first: u64) -> Option<Given> {
+    fn newest_page(&self, limit: usize, head: &Head, first: u64) -> Option<Past> {
         let from = self.entries.partition_point(|kept| kept.seq() < first);
         let here = self.entries.len() - from;
         let mut entries = fitting(self.entries.range(from..).rev(), limit);
@@ -269,7 +281,7 @@ fn fitting<'a>(entries: impl Iterator<Item = &'a Kept>, limit: usize) -> Vec<Arc
 }
 
 /// Entries as a page, and how it lies in the log.
-fn given(entries: Vec<Arc<Entry>>, (first, head): (u64, &Head), after: Option<u64>) -> Given {
+fn given(entries: Vec<Arc<Entry>>, (first, head): (u64, &Head), after: Option<u64>) -> Past {
     let seq = |entry: Option<&Arc<Entry>>| entry.map(|entry| entry.position.seq);
     let more_before = match (seq(entries.first()), after) {
         (Some(seq), _) => seq > first,
@@ -277,13 +289,11 @@ fn given(entries: Vec<Arc<Entry>>, (first, head): (u64, &Head), after: Option<u6
         (None, None) => false,
     };
     let more_after = seq(entries.last()).is_some_and(|seq| seq < head.seq);
-    let page = Page { head: Some(head.clone()), first, more_before, more_after, ..Page::default() };
-    Given { entries, page, ..Given::default() }
+    Past { entries, head: Some(head.clone()), first, more_before, more_after, ..Past::default() }
 }
 
 /// In a room nobody has written in only a reader of nothing can go on.
-fn given_of_nothing(want: Want<'_>) -> Option<Given> {
-    let page = Page { first: 1, ..Page::default() };
+fn given_of_nothing(want: Want<'_>) -> Option<Past> {
     let reset = match want {
         Want::Since(cursor) if cursor.epoch.is_some() || cursor.seq.get() > 0 => {
             Some(ResetReason::EpochChanged)
@@ -291,7 +301,7 @@ fn given_of_nothing(want: Want<'_>) -> Option<Given> {
         Want::After(seq) if seq > 0 => return None,
         _ => None,
     };
-    Some(Given { page, reset, ..Given::default() })
+    Some(Past { first: 1, reset, ..Past::default() })
 }
 
 /// What an entry takes in a page, at most.

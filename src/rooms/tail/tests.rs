@@ -57,11 +57,9 @@ async fn tail_of(store: &EmbeddedStore, after: u64) -> Tail {
     tail
 }
 
-fn seen(resumed: &Resumed) -> impl PartialEq + std::fmt::Debug + use<> {
-    let Resumed { page, truncated, reset } = resumed;
-    let seqs: Vec<u64> = page.entries.iter().map(|entry| entry.position.seq).collect();
-    let lies = (page.head.clone(), page.first, page.more_before, page.more_after);
-    (seqs, lies, *truncated, *reset)
+fn seen(past: &Past) -> impl PartialEq + std::fmt::Debug + use<> {
+    let lies = (past.head.clone(), past.first, past.more_before, past.more_after);
+    (seqs(past), lies, past.truncated, past.reset)
 }
 
 /// Cursors at a number: with its mid, without, with another one; of no epoch and of another one.
@@ -91,7 +89,7 @@ async fn it_says_what_the_log_says_or_nothing() {
         for seq in 0..=said + 2 {
             for limit in [1, 5, 200] {
                 for cursor in cursors(&tails[0], seq) {
-                    let log = store.since(&lobby(), &cursor, limit).await.unwrap();
+                    let log = Past::from(store.since(&lobby(), &cursor, limit).await.unwrap());
                     for tail in &tails {
                         let asked = format!("{cursor:?} of {said}, {limit}, from {}", tail.after);
                         let given = tail.give(Want::Since(&cursor), limit, (&RULES, 0));
@@ -99,19 +97,18 @@ async fn it_says_what_the_log_says_or_nothing() {
                         let is_here = tail.after < seq && seq <= said && said - tail.after >= 5;
                         assert!(given.is_some() || !is_here || limit > 5, "{asked}");
                         if let Some(given) = given {
-                            assert_eq!(seen(&given.into()), seen(&log), "{asked}");
+                            assert_eq!(seen(&given), seen(&log), "{asked}");
                         }
                     }
                 }
                 for (want, range) in
                     [(Want::After(seq), Range::After(seq)), (Want::Newest, Range::Newest)]
                 {
-                    let page = store.page(&lobby(), range, limit).await.unwrap();
-                    let log = Resumed { page, ..Resumed::default() };
+                    let log = Past::from(store.page(&lobby(), range, limit).await.unwrap());
                     for tail in &tails {
                         let asked = format!("{want:?} of {said}, {limit}, from {}", tail.after);
                         if let Some(given) = tail.give(want, limit, (&RULES, 0)) {
-                            assert_eq!(seen(&given.into()), seen(&log), "{asked}");
+                            assert_eq!(seen(&given), seen(&log), "{asked}");
                         }
                     }
                 }
@@ -142,7 +139,7 @@ fn whole(entries: Vec<Entry>) -> Tail {
     Tail::of(0, Page { entries, head, first: 1, ..Page::default() })
 }
 
-fn seqs(given: &Given) -> Vec<u64> {
+fn seqs(given: &Past) -> Vec<u64> {
     given.entries.iter().map(|entry| entry.position.seq).collect()
 }
 
@@ -152,8 +149,8 @@ fn what_is_past_its_age_is_gone() {
     let rules = Retention { messages: 100, age: Duration::from_secs(2) };
     let page = |now| tail.give(Want::Newest, 10, (&rules, now)).unwrap();
 
-    assert_eq!((seqs(&page(4_500)), page(4_500).page.first), (vec![3, 4], 3));
-    assert_eq!((seqs(&page(9_999)), page(9_999).page.first), (vec![], 5));
+    assert_eq!((seqs(&page(4_500)), page(4_500).first), (vec![3, 4], 3));
+    assert_eq!((seqs(&page(9_999)), page(9_999).first), (vec![], 5));
 }
 
 #[test]
@@ -197,5 +194,5 @@ fn what_is_heard_follows_what_was_read_and_what_was_read_too_far_is_let_go() {
 
     assert_eq!(short, 4);
     let given = tail.give(Want::After(2), 10, (&RULES, 0)).unwrap();
-    assert_eq!((seqs(&given), given.page.head), (vec![3, 4, 5, 6], Some(head_of(&sixth))));
+    assert_eq!((seqs(&given), given.head), (vec![3, 4, 5, 6], Some(head_of(&sixth))));
 }
