@@ -131,3 +131,43 @@ impl Recent {
         now.duration_since(self.used) > KEPT
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{domain::position::Head, store::log::Page};
+
+    /// The end of a log of which only the head is known: heard up to here.
+    fn heard_up_to(seq: u64) -> Tail {
+        let head = Some(Head { epoch: "an-epoch".parse().unwrap(), seq, mid: None });
+        Tail::of(seq, Page { head, first: 1, ..Page::default() })
+    }
+
+    #[test]
+    fn it_is_trusted_for_a_while_and_not_when_what_was_promised_is_not_heard() {
+        let (now, budget) = (Instant::now(), Budget::default());
+        let in_time = Recent::new(heard_up_to(7), 7, &budget, now).unwrap();
+        let mut late = Recent::new(heard_up_to(7), 8, &budget, now).unwrap();
+        let after = |seconds| now + Duration::from_secs(seconds);
+
+        assert!(in_time.is_trusted(after(9)) && !in_time.is_trusted(after(10)));
+        assert!(late.is_trusted(after(1)) && !late.is_trusted(after(2)));
+        assert!(late.is_deaf() && !in_time.is_deaf());
+        late.renew(7, 1, after(2));
+        assert!(late.is_trusted(after(11)));
+    }
+
+    #[test]
+    fn rooms_share_what_memory_there_is() {
+        let budget = Budget::default();
+        let share = || Share { budget: budget.clone(), bytes: 0 };
+        let (mut one, mut other) = (share(), share());
+
+        assert!(one.becomes(MOST_OF_ALL));
+        assert!(!other.becomes(1));
+        drop(other);
+        assert!(one.becomes(MOST_OF_ALL - 1) && share().becomes(1));
+        drop(one);
+        assert!(share().becomes(MOST_OF_ALL));
+    }
+}

@@ -13,5 +13,6 @@ mod order;
 mod position;
 mod presence;
 mod restarts;
+mod rooms;
 mod shutdown;
 mod slow;

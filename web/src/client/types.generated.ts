@@ -261,7 +261,7 @@ export interface SessionRenameAck {
 
 /** Said before the server closes a connection, where it can still be said. */
 export interface SystemNotice {
-  /** When, in ms from now. */
+  /** When, in ms from now. If `draining`, the connection is closed then, and stays open until then. */
   after_ms: number;
   code: CloseReason;
   /** Whether to come back. */
