@@ -6,11 +6,11 @@
 //! who comes after it, never by who came before: each looks into memory again when its turn comes.
 use std::{
     sync::{Arc, atomic::Ordering},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use super::{
-    Connection, READY_WITHIN, Rooms,
+    Connection, Rooms,
     hosted::{Hosted, Phase},
     recent::{MOST_ENTRIES, Recent, is_too_much},
     tail::{Past, Tail, Want},
@@ -23,6 +23,8 @@ use crate::{
     telemetry::Label,
 };
 
+/// How long somebody waits for others to read, and then for the store.
+const READ_WITHIN: Duration = Duration::from_secs(10);
 /// How far before what is asked for is read, for those who come next and have seen a little less.
 const REACH_BACK: u64 = 50;
 
@@ -73,7 +75,7 @@ impl Rooms {
         if let Some(found) = self.recall(hosted, want, limit) {
             return Ok(found);
         }
-        let read = tokio::time::timeout(READY_WITHIN, self.read_in_turn(hosted, want, limit));
+        let read = tokio::time::timeout(READ_WITHIN, self.read_in_turn(hosted, want, limit));
         read.await.unwrap_or_else(|_| Err(Error::unavailable(Outcome::None)))
     }
 
