@@ -13,7 +13,7 @@ use crate::{
     gateway::{Dialects, Gateway, Health},
     lifecycle::{Ending, Lifecycle},
     redis::Link,
-    rooms::{Parts, Rooms, presence::Presence},
+    rooms::{Parts, Retention, Rooms, presence::Presence},
     state::AppState,
     store::{
         embedded::EmbeddedStore, log::Log, members::Members, redis::RedisStore, sessions::Sessions,
@@ -148,6 +148,10 @@ fn assemble(
     let metrics = telemetry.metrics().clone();
     let rooms = Rooms::new(Parts {
         config: config.rooms.clone(),
+        retention: Retention {
+            messages: config.store.retention_messages,
+            age: config.store.retention_age,
+        },
         log: backend.log.clone(),
         adapter: backend.adapter.clone(),
         words: dialects.words(),

@@ -177,6 +177,12 @@ impl Track {
         self.mid_at(self.last)
     }
 
+    /// Where it stands, as a log's head.
+    pub fn head(&self) -> Option<Head> {
+        let epoch = self.epoch.clone()?;
+        Some(Head { epoch, seq: self.last, mid: self.last_mid().cloned() })
+    }
+
     pub fn mid_at(&self, seq: u64) -> Option<&MessageId> {
         self.mids.iter().rev().find(|(s, _)| *s == seq).map(|(_, mid)| mid)
     }

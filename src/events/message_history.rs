@@ -1,4 +1,6 @@
 //! `message:history`: reads a room's log, a page at a time, in either direction.
+use std::sync::Arc;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +17,7 @@ use crate::{
     },
     error::{Error, Result},
     policy::access,
+    rooms::Past,
     state::AppState,
     store::log::Range,
 };
@@ -42,7 +45,7 @@ pub struct MessageHistory {
 pub struct History {
     #[serde(serialize_with = "page")]
     #[schemars(with = "Vec<MessageNew<'static>>")]
-    pub messages: Vec<Entry>,
+    pub messages: Vec<Arc<Entry>>,
     pub epoch: Option<Epoch>,
     /// The oldest number still kept.
     pub first: u64,
@@ -59,7 +62,7 @@ impl ClientEvent for MessageHistory {
     async fn handle(self, caller: &Caller, app: &AppState) -> Result<Answer<History>> {
         let range = self.range()?;
         access::member_of(&self.room, &caller.connection)?;
-        let page = app.log.page(&self.room, range, self.limit.get()).await?;
+        let page = self.read(range, caller, app).await?;
         let history = History {
             messages: page.entries,
             head: page.head.as_ref().map_or(0, |head| head.seq),
@@ -73,6 +76,16 @@ impl ClientEvent for MessageHistory {
 }
 
 impl MessageHistory {
+    async fn read(&self, range: Range, caller: &Caller, app: &AppState) -> Result<Past> {
+        let limit = self.limit.get();
+        if let Range::After(seq) = range
+            && let Some(page) = app.rooms.catch_up(&caller.connection, &self.room, seq, limit).await
+        {
+            return page;
+        }
+        Ok(app.log.page(&self.room, range, limit).await?.into())
+    }
+
     fn range(&self) -> Result<Range> {
         match (self.before, self.after, self.around) {
             (None, None, None) => Ok(Range::Newest),
@@ -85,6 +98,9 @@ impl MessageHistory {
 }
 
 #[expect(clippy::ptr_arg, reason = "serde hands over the field itself")]
-pub(super) fn page<S: serde::Serializer>(entries: &Vec<Entry>, to: S) -> Result<S::Ok, S::Error> {
+pub(super) fn page<S: serde::Serializer>(
+    entries: &Vec<Arc<Entry>>,
+    to: S,
+) -> Result<S::Ok, S::Error> {
     message_new::messages(entries, to)
 }

@@ -1,4 +1,6 @@
 //! `message:new`: somebody said something in a room one is in.
+use std::sync::Arc;
+
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -43,6 +45,9 @@ impl ServerEvent for MessageNew<'_> {
 }
 
 /// Entries as an array of messages.
-pub(super) fn messages<S: serde::Serializer>(entries: &[Entry], to: S) -> Result<S::Ok, S::Error> {
-    to.collect_seq(entries.iter().map(MessageNew::from))
+pub(super) fn messages<S: serde::Serializer>(
+    entries: &[Arc<Entry>],
+    to: S,
+) -> Result<S::Ok, S::Error> {
+    to.collect_seq(entries.iter().map(|entry| MessageNew::from(&**entry)))
 }

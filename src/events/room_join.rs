@@ -1,5 +1,5 @@
 //! `room:join`: enters a room, reads on from where one was, and hears it from there.
-use std::{fmt, marker::PhantomData};
+use std::{fmt, marker::PhantomData, sync::Arc};
 
 use schemars::JsonSchema;
 use serde::{
@@ -18,8 +18,9 @@ use crate::{
         session::Role,
     },
     error::{Error, Result},
+    rooms::Past,
     state::AppState,
-    store::log::{LONGEST_PAGE, Range, Resumed},
+    store::log::LONGEST_PAGE,
 };
 
 /// How many a page may have: 1 to 200, or else 50.
@@ -88,7 +89,7 @@ pub struct RoomJoined {
     pub first: u64,
     #[serde(serialize_with = "message_history::page")]
     #[schemars(with = "Vec<MessageNew<'static>>")]
-    pub messages: Vec<Entry>,
+    pub messages: Vec<Arc<Entry>>,
     /// The last number this page covers; what lies after it is heard live, or is paged if `has_more`.
     pub upto: u64,
     /// More lies after `upto`; page it with `message:history`.
@@ -122,9 +123,10 @@ impl ClientEvent for RoomJoin {
         let place = Place::Room(self.room.clone());
         let read = async {
             let count = app.presence.enter(&place, &caller.member()).await?.count;
-            Ok::<_, Error>((count, self.read(app).await?))
+            let limit = self.limit.get();
+            Ok::<_, Error>((count, entered.read(self.since.as_ref(), limit).await?))
         };
-        let (count, resumed) = match read.await {
+        let (count, past) = match read.await {
             Ok(read) => read,
             Err(error) => {
                 if !entered.was_member() {
@@ -133,9 +135,10 @@ impl ClientEvent for RoomJoin {
                 return Err(error);
             }
         };
-        let joined = joined(resumed, count, caller.identity().role);
+        let joined = joined(past, count, caller.identity().role);
         let read = joined.epoch.clone().map(|epoch| (epoch, joined.upto));
-        Ok(Answer::then(joined, move || entered.go_live(read.as_ref())))
+        let head = joined.head;
+        Ok(Answer::then(joined, move || entered.go_live(read.as_ref(), head)))
     }
 }
 
@@ -153,35 +156,25 @@ impl RoomJoin {
         let heads = app.log.heads(std::slice::from_ref(&self.room)).await?;
         if heads.iter().all(Option::is_none) { Err(Error::NotFound) } else { Ok(()) }
     }
-
-    async fn read(&self, app: &AppState) -> Result<Resumed> {
-        let limit = self.limit.get();
-        if let Some(cursor) = &self.since {
-            return app.log.since(&self.room, cursor, limit).await;
-        }
-        let page = app.log.page(&self.room, Range::Newest, limit).await?;
-        Ok(Resumed { page, ..Resumed::default() })
-    }
 }
 
-fn joined(resumed: Resumed, count: u64, role: Role) -> RoomJoined {
-    let Resumed { page, truncated, reset } = resumed;
-    let head = page.head.as_ref().map_or(0, |head| head.seq);
+fn joined(past: Past, count: u64, role: Role) -> RoomJoined {
+    let head = past.head.as_ref().map_or(0, |head| head.seq);
     // Where entries are missing at the end they are no more; where more follow, they are paged.
-    let upto = match page.entries.last() {
-        Some(last) if page.more_after => last.position.seq,
+    let upto = match past.entries.last() {
+        Some(last) if past.more_after => last.position.seq,
         _ => head,
     };
     RoomJoined {
-        epoch: page.head.map(|head| head.epoch),
+        epoch: past.head.map(|head| head.epoch),
         head,
-        first: page.first,
-        messages: page.entries,
+        first: past.first,
+        messages: past.entries,
         upto,
-        has_more: page.more_after,
-        truncated,
-        reset: reset.is_some(),
-        reason: reset,
+        has_more: past.more_after,
+        truncated: past.truncated,
+        reset: past.reset.is_some(),
+        reason: past.reset,
         count,
         me: Me { role },
     }

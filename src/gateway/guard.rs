@@ -72,7 +72,7 @@ pub(super) async fn engine(State(gateway): State<Gateway>, request: Request<Body
         }
         return match gateway.admit_session() {
             Ok(place) => begin(&gateway, place, request).await,
-            Err(not_now) => not_now,
+            Err(says) => come_back(refused(StatusCode::SERVICE_UNAVAILABLE, 3, says)),
         };
     };
     if asked.websocket {
@@ -141,9 +141,8 @@ impl Gateway {
         })
     }
 
-    /// A place for one more session, or the answer that there is none now. Nothing has been made
-    /// for it yet.
-    fn admit_session(&self) -> Result<Place, Response> {
+    /// A place for one more session, or why there is none now. Nothing has been made for it yet.
+    fn admit_session(&self) -> Result<Place, &'static str> {
         let (reason, says) = if !self.app.guests.are_ready() {
             ("starting", "This node is waiting for its store")
         } else if self.door.is_shut() {
@@ -156,7 +155,7 @@ impl Gateway {
             }
         };
         self.door.count_refused(reason);
-        Err(come_back(refused(StatusCode::SERVICE_UNAVAILABLE, 3, says)))
+        Err(says)
     }
 }
 

@@ -1,12 +1,18 @@
 //! One room on this node: its members, its position, and what is held while the log is read.
-use std::{collections::VecDeque, sync::Arc, time::Instant};
+use std::{
+    collections::VecDeque,
+    sync::{Arc, atomic::AtomicBool},
+    time::Instant,
+};
 
 use parking_lot::{Mutex, MutexGuard};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use super::{
     Connection, READY_WITHIN, Rooms,
     members::{Members, Speech},
+    recent::Recent,
+    tail::Past,
     typing::Typing,
 };
 use crate::{
@@ -14,7 +20,7 @@ use crate::{
     domain::{
         id::{ConnectionId, Epoch, RoomId},
         message::Entry,
-        position::Track,
+        position::{Cursor, Track},
         presence::Diff,
     },
     error::{Error, Outcome, Result},
@@ -39,6 +45,10 @@ pub(super) struct Hosted {
     state: Mutex<State>,
     /// Whether its position is known.
     opened: watch::Sender<bool>,
+    /// Whether somebody reads the log, for all who wait for it.
+    pub(super) reading: AtomicBool,
+    /// Told when it has been read.
+    pub(super) has_read: Notify,
 }
 
 pub(super) struct State {
@@ -53,6 +63,10 @@ pub(super) struct State {
     overflowed: bool,
     listening: Option<Listening>,
     closed: bool,
+    /// The end of the log, while somebody asks for it.
+    pub(super) recent: Option<Recent>,
+    /// What is handed out while somebody reads the log.
+    pub(super) recording: Option<Vec<Arc<Entry>>>,
     pub(super) last_entry: Option<Instant>,
     pub(super) last_beacon: Option<Instant>,
 }
@@ -69,10 +83,18 @@ impl Hosted {
             overflowed: false,
             listening: None,
             closed: false,
+            recent: None,
+            recording: None,
             last_entry: None,
             last_beacon: None,
         };
-        Arc::new(Self { room, state: Mutex::new(state), opened: watch::Sender::new(false) })
+        Arc::new(Self {
+            room,
+            state: Mutex::new(state),
+            opened: watch::Sender::new(false),
+            reading: AtomicBool::new(false),
+            has_read: Notify::new(),
+        })
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
@@ -95,6 +117,7 @@ impl Hosted {
         let mut state = self.state();
         state.closed = true;
         state.listening = None;
+        state.forget();
     }
 
     /// Its position is known; listening goes on until it closes.
@@ -130,6 +153,23 @@ impl State {
 
     pub(super) fn next_held(&mut self) -> Option<Arc<Entry>> {
         self.held.pop_front()
+    }
+
+    /// An entry was handed out, the next one.
+    pub(super) fn note(&mut self, entry: &Arc<Entry>) {
+        if self.recent.as_mut().is_some_and(|recent| !recent.hear(entry)) {
+            self.recent = None;
+        }
+        match &mut self.recording {
+            Some(recording) if recording.len() < MOST_HELD => recording.push(entry.clone()),
+            recording => *recording = None,
+        }
+    }
+
+    /// What was read of the log is not what the log is now.
+    pub(super) fn forget(&mut self) {
+        self.recent = None;
+        self.recording = None;
     }
 
     /// Whether held entries had to be let go since the last time this was asked.
@@ -171,13 +211,20 @@ impl Entered {
         self.was_member
     }
 
-    /// From now on it hears: what waited and lies after what it has `read`, then everything.
-    pub fn go_live(mut self, read: Option<&(Epoch, u64)>) {
+    /// What lies after `since` when it can be gone on from, else the newest page. What comes after
+    /// that is kept for it.
+    pub async fn read(&self, since: Option<&Cursor>, limit: usize) -> Result<Past> {
+        self.rooms.resume(&self.hosted, since, limit).await
+    }
+
+    /// From now on it hears: what waited and lies after what it has `read`, then everything. The
+    /// log's `head` was what it was told; until there it catches up.
+    pub fn go_live(mut self, read: Option<&(Epoch, u64)>, head: u64) {
         self.live = true;
         let words = &*self.rooms.0.parts.words;
         let speech = Speech { room: &self.hosted.room, words };
         let mut state = self.hosted.state();
-        if !state.members.go_live(&self.connection.id, read, &speech) {
+        if !state.members.go_live(&self.connection.id, (read, head), &speech) {
             super::repair::beacon(&mut state, &speech);
         }
     }
@@ -193,7 +240,7 @@ impl Drop for Entered {
             let words = &*self.rooms.0.parts.words;
             let speech = Speech { room: &self.hosted.room, words };
             let mut state = self.hosted.state();
-            state.members.go_live(&self.connection.id, None, &speech);
+            state.members.go_live(&self.connection.id, (None, 0), &speech);
         } else {
             self.rooms.leave(&self.connection, &self.hosted.room);
         }

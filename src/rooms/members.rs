@@ -22,6 +22,8 @@ enum Ear {
 struct Member {
     connection: Arc<Connection>,
     ear: Ear,
+    /// Where the log ended when it came: until there it catches up.
+    came_at: u64,
 }
 
 #[derive(Default)]
@@ -38,7 +40,10 @@ impl Members {
             return false;
         }
         let ear = Ear::Buffering { entries: Vec::new(), overflowed: false };
-        self.0.insert(connection.id.clone(), Member { connection: connection.clone(), ear });
+        self.0.insert(
+            connection.id.clone(),
+            Member { connection: connection.clone(), ear, came_at: 0 },
+        );
         true
     }
 
@@ -51,10 +56,11 @@ impl Members {
     pub(super) fn go_live(
         &mut self,
         id: &ConnectionId,
-        read: Option<&(Epoch, u64)>,
+        (read, came_at): (Option<&(Epoch, u64)>, u64),
         speech: &Speech<'_>,
     ) -> bool {
         let Some(member) = self.0.get_mut(id) else { return true };
+        member.came_at = came_at;
         let live = Ear::Live { read: read.cloned() };
         let Ear::Buffering { entries, overflowed } = std::mem::replace(&mut member.ear, live)
         else {
@@ -74,6 +80,11 @@ impl Members {
             }
         }
         true
+    }
+
+    /// Whether what follows a number is something that a member has missed before it came.
+    pub(super) fn is_behind(&self, id: &ConnectionId, seq: u64) -> bool {
+        self.0.get(id).is_some_and(|member| seq < member.came_at)
     }
 
     /// Hands an entry to every member, encoded once per view; how many were sent it.
@@ -123,6 +134,7 @@ impl Members {
     ) {
         let mut encoded = Encoded::default();
         for member in self.0.values_mut() {
+            member.came_at = 0;
             let read = match &mut member.ear {
                 Ear::Live { read } => read,
                 // What it is reading is not this log any more: it is told where this one ends, of

@@ -8,20 +8,25 @@ mod hosted;
 mod members;
 mod outbox;
 pub mod presence;
+mod recent;
 mod repair;
+mod resume;
+mod tail;
 mod typing;
 mod watch;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use parking_lot::{Mutex, RwLock};
+use tokio::sync::Semaphore;
 
-use self::hosted::Hosted;
 pub use self::{
     connection::Connection,
     hosted::Entered,
     outbox::{CloseReason, Frame, Full, Outbox, raw},
+    tail::{Past, Retention},
 };
+use self::{hosted::Hosted, recent::Budget};
 use crate::{
     adapter::Adapter,
     config::rooms::Rooms as RoomsConfig,
@@ -40,6 +45,9 @@ use crate::{
 
 /// How long a join waits for the store before it is refused.
 pub const READY_WITHIN: Duration = Duration::from_secs(2);
+
+/// How many who come in may read the store at once; more wait for their turn.
+const READS_AT_ONCE: usize = 50;
 
 /// What happens in a room, before it is put into anybody's words.
 #[derive(Debug)]
@@ -71,12 +79,16 @@ pub struct Rooms(Arc<Inner>);
 struct Inner {
     connections: RwLock<HashMap<ConnectionId, Arc<Connection>>>,
     hosted: Mutex<HashMap<RoomId, Arc<Hosted>>>,
+    /// What rooms have in memory of their logs.
+    budget: Budget,
+    reads: Semaphore,
     parts: Parts,
 }
 
 /// What rooms are made of.
 pub struct Parts {
     pub config: RoomsConfig,
+    pub retention: Retention,
     pub log: Arc<dyn Log>,
     pub adapter: Arc<dyn Adapter>,
     pub words: Arc<dyn Words>,
@@ -86,7 +98,13 @@ pub struct Parts {
 
 impl Rooms {
     pub fn new(parts: Parts) -> Self {
-        Self(Arc::new(Inner { connections: RwLock::default(), hosted: Mutex::default(), parts }))
+        Self(Arc::new(Inner {
+            connections: RwLock::default(),
+            hosted: Mutex::default(),
+            budget: Budget::default(),
+            reads: Semaphore::new(READS_AT_ONCE),
+            parts,
+        }))
     }
 
     pub fn add(&self, connection: Arc<Connection>) {

@@ -29,8 +29,10 @@ const TRY_AGAIN: Duration = Duration::from_millis(500);
 pub(super) async fn open(rooms: Rooms, hosted: Arc<Hosted>) {
     while !hosted.state().is_closed() {
         match begin(&rooms, &hosted).await {
-            Ok(()) => {
-                fill(&rooms, &hosted).await;
+            Ok(is_live) => {
+                if !is_live {
+                    fill(&rooms, &hosted).await;
+                }
                 hosted.opened();
                 return;
             }
@@ -42,14 +44,15 @@ pub(super) async fn open(rooms: Rooms, hosted: Arc<Hosted>) {
     }
 }
 
-async fn begin(rooms: &Rooms, hosted: &Arc<Hosted>) -> Result<()> {
+/// `true`: nothing was heard meanwhile but what follows the log's head, so nothing need be read.
+async fn begin(rooms: &Rooms, hosted: &Arc<Hosted>) -> Result<bool> {
     let listening = rooms.0.parts.adapter.listen(Topic::Room(hosted.room.clone())).await?;
     hosted.keep(listening);
     let heads = rooms.0.parts.log.heads(std::slice::from_ref(&hosted.room)).await?;
     let mut state = hosted.state();
     state.track = Track::at(heads.first().and_then(Option::as_ref));
     state.phase = Phase::Repairing;
-    Ok(())
+    Ok(release_held(rooms, hosted, &mut state))
 }
 
 impl Rooms {
@@ -91,6 +94,7 @@ impl Rooms {
         let speech = self.speech(hosted);
         state.track.advance(&entry.position, &entry.mid);
         state.typing.stop(entry.author.user());
+        state.note(entry);
         let handed = state.members.hand_out(entry, &speech);
         let age = clock::now_ms().saturating_sub(entry.ts);
         self.0.parts.metrics.delivered.add(handed, &[]);
@@ -133,6 +137,9 @@ async fn read_on(rooms: &Rooms, hosted: &Arc<Hosted>) -> Result<bool> {
         resumed.page
     };
     let mut state = hosted.state();
+    if resumed.truncated {
+        state.forget();
+    }
     if let Some(reason) = resumed.reset {
         reset(rooms, hosted, &mut state, reason, page.head.as_ref());
     } else {
@@ -180,6 +187,7 @@ fn reset(
     tracing::warn!(room = %hosted.room, reason = name, "the log is not what it was; members page again");
     rooms.0.parts.metrics.client_reset.add(1, &[Label::new("reason", name)]);
     state.track = Track::at(head);
+    state.forget();
     let news = News::Reset {
         reason,
         head: head.map_or(0, |head| head.seq),

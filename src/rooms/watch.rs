@@ -1,6 +1,9 @@
 //! The slow look over all hosted rooms: is each where the store says it ends? It catches whatever
 //! no other trigger noticed, and tells members where the log ends.
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use super::{
     Rooms,
@@ -37,7 +40,9 @@ impl Rooms {
                 .into_iter()
                 .filter(|hosted| slice_of(&hosted.room, SLICES) == slice)
                 .collect();
-            self.say_heads(&self.all_hosted());
+            let all = self.all_hosted();
+            self.say_heads(&all);
+            forget_unused(&all);
             if let Err(error) = self.look_twice(&due).await {
                 tracing::debug!(%error, "cannot compare positions");
             }
@@ -117,6 +122,17 @@ impl Rooms {
             );
         }
         Ok(behind)
+    }
+}
+
+/// What nobody has asked for in a while is not kept in memory.
+fn forget_unused(hosted: &[Arc<Hosted>]) {
+    let now = Instant::now();
+    for hosted in hosted {
+        let mut state = hosted.state();
+        if state.recent.as_ref().is_some_and(|recent| recent.is_unused(now)) {
+            state.recent = None;
+        }
     }
 }
 

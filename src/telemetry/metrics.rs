@@ -43,6 +43,9 @@ metrics! {
     delivered: Counter<u64>,
     /// Times a hosted room had to read its log to go on, by cause.
     fanout_gap: Counter<u64>,
+    /// Pages given to who came into a room or caught up in it, by where they were read: in memory
+    /// or, each read of one, in the store.
+    join_reads: Counter<u64>,
     /// Resets told to clients, by reason.
     client_reset: Counter<u64>,
     /// Retried messages that were recognised.

@@ -57,7 +57,9 @@ async fn too_many_at_once_are_told_to_come_back_and_who_is_here_does_not_notice(
 
     let refused: Vec<&Answer> = answers.iter().filter(|answer| answer.status != 200).collect();
     assert!(refused.len() > 100, "{} of 200 were refused", refused.len());
-    refused.iter().for_each(|answer| says_come_back(answer));
+    for answer in &refused {
+        says_come_back(answer);
+    }
     let seconds = |answer: &&Answer| answer.header("retry-after").unwrap().to_owned();
     let told: std::collections::HashSet<String> = refused.iter().map(seconds).collect();
     assert!(told.len() > 1, "all come back together: {told:?}");
@@ -85,9 +87,9 @@ async fn all_who_come_back_are_let_in() {
         })
     };
 
-    let came = join_all((0..60).map(come)).await;
+    let let_in = join_all((0..60).map(come)).await;
 
-    assert!(came.into_iter().map(Result::unwrap).eq(0..60));
+    assert!(let_in.into_iter().map(Result::unwrap).eq(0..60));
     assert!(node.metric_of(REFUSED, "reason=\"admission\"").await > 0);
 }
 

@@ -72,7 +72,8 @@ async fn each_is_told_its_own_time_and_sent_away_then() {
     let settings = Settings::default().unlimited().with("drain.spread", "12s");
     let node = Alone::forgetful(settings).await;
     let come = |n: usize| {
-        let transport = if n % 10 == 0 { Transport::Polling } else { Transport::WebSocket };
+        let transport =
+            if n.is_multiple_of(10) { Transport::Polling } else { Transport::WebSocket };
         Arrival::of(&format!("guest {n}")).by(transport).at(&node)
     };
     let users = join_all((0..HERE).map(come)).await;

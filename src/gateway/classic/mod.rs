@@ -183,7 +183,7 @@ async fn greet(socket: SocketRef) {
     if let Some(Arrived { pipe, page, entered }) = socket.extensions.remove::<Arrived>() {
         // Only now can anything be sent; what was said meanwhile has been kept for it.
         if let Some(entered) = entered.lock().take() {
-            entered.go_live(None);
+            entered.go_live(None, 0);
         }
         pipe.start();
         page.lobby.show_posts(&page.app, &page.connection).await;

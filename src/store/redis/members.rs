@@ -56,11 +56,16 @@ impl RedisStore {
 
     /// `{n:<node>}:rooms` is in another slot than the place, so it cannot change in the same
     /// step: it is written before an enter and cleared after a leave. This keeps the one from
-    /// coming between the two halves of the other.
-    async fn hold(&self, place: &Place) -> tokio::sync::MutexGuard<'_, ()> {
+    /// coming between the two halves of the other. Enters do not keep each other waiting: when a
+    /// node has died, hundreds come into one room at once.
+    async fn hold(&self, place: &Place) -> tokio::sync::RwLockWriteGuard<'_, ()> {
+        self.stripe(place).write().await
+    }
+
+    fn stripe(&self, place: &Place) -> &tokio::sync::RwLock<()> {
         let key = place.key();
         let stripe = key.bytes().fold(0usize, |h, b| h.wrapping_mul(31).wrapping_add(b.into()));
-        self.stripes[stripe % STRIPES].lock().await
+        &self.stripes[stripe % STRIPES]
     }
 
     async fn begin(&self, place: &Place) -> Result<()> {
@@ -94,7 +99,7 @@ fn texts(member: &Member) -> Result<[String; 2]> {
 #[async_trait]
 impl Members for RedisStore {
     async fn enter(&self, place: &Place, member: &Member) -> Result<Diff> {
-        let _held = self.hold(place).await;
+        let _shared = self.stripe(place).read().await;
         self.begin(place).await?;
         let own = texts(member)?.to_vec();
         Ok(self.change(&ENTER, place, &self.node, own).await?.0)

@@ -39,7 +39,7 @@ pub struct RedisStore {
     /// Where an append waits for a second Redis.
     commits: Option<Commits>,
     /// One for each stripe of places; see `members.rs`.
-    stripes: Vec<tokio::sync::Mutex<()>>,
+    stripes: Vec<tokio::sync::RwLock<()>>,
 }
 
 impl RedisStore {
@@ -60,7 +60,7 @@ impl RedisStore {
             node,
             indexed: Mutex::default(),
             leased: AtomicBool::new(false),
-            stripes: (0..members::STRIPES).map(|_| tokio::sync::Mutex::default()).collect(),
+            stripes: (0..members::STRIPES).map(|_| tokio::sync::RwLock::default()).collect(),
         })
     }
 }

@@ -114,10 +114,10 @@ export async function startRedis() {
 }
 
 /** `count` nodes on one Redis. */
-export async function startCluster(count) {
+export async function startCluster(count, env) {
   const redis = await startRedis();
   const started = await Promise.allSettled(
-    Array.from({ length: count }, (_, i) => startNode({ store: redis.url, name: `node ${i}` })),
+    Array.from({ length: count }, (_, i) => startNode({ store: redis.url, name: `node ${i}`, env })),
   );
   const nodes = started.filter((start) => start.status === "fulfilled").map((start) => start.value);
   const failed = started.find((start) => start.status === "rejected");
@@ -130,11 +130,11 @@ export async function startCluster(count) {
 }
 
 /** One node on the embedded store. */
-export async function startAlone() {
+export async function startAlone({ env } = {}) {
   const folder = mkdtempSync(join(tmpdir(), "hubbub-store-"));
   const remove = () => rmSync(folder, { recursive: true, force: true });
   try {
-    const node = await startNode({ store: `embedded:${join(folder, "hubbub.redb")}` });
+    const node = await startNode({ store: `embedded:${join(folder, "hubbub.redb")}`, env });
     return { nodes: [node], close: async () => remove() };
   } catch (error) {
     remove();

@@ -8,7 +8,7 @@ import { startAlone, startCluster } from "./hubbub.mjs";
 const SERVER = process.env.HUBBUB_TEST_SERVER ?? "hubbub";
 
 const STAGES = {
-  hubbub: { "one node": startAlone, "three nodes": () => startCluster(3) },
+  hubbub: { "one node": startAlone, "three nodes": ({ env }) => startCluster(3, env) },
   model: {
     "one node": async () => (await import("../reference/model.mjs")).startModel(1),
     "three nodes": async () => (await import("../reference/model.mjs")).startModel(3),
@@ -77,12 +77,12 @@ export async function open(kind, options = {}) {
 
 /**
  * A test on a stage of its own. `tutorial` names the tutorial's server that can stand in for ours in this test;
- * without it, the test is of something only ours does.
+ * without it, the test is of something only ours does. `env` is what our nodes are told beyond what all are.
  */
-export function on(kind, name, { tutorial } = {}, play) {
+export function on(kind, name, { tutorial, env } = {}, play) {
   const missing = !STAGES[kind] || (SERVER === "tutorials" && !tutorial);
   test(`${name} (${kind})`, { skip: missing && "not something a tutorial's server does" }, async () => {
-    const stage = await open(kind, { tutorial });
+    const stage = await open(kind, { tutorial, env });
     try {
       await play(stage);
     } catch (error) {
