@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod bad_inputs;
-#[expect(dead_code, unused_imports, reason = "the suites share it, and each uses a part")]
+#[expect(dead_code, reason = "the suites share it, and each uses a part")]
 #[path = "../common/mod.rs"]
 mod common;
 mod contract;
