@@ -20,10 +20,10 @@ check: web ## formatting, lints, the rules of the house
 	cargo clippy --locked --all-targets -- --deny warnings
 	cargo test --locked --test tidy
 
-unit: web ## tests in Rust: units, both stores, real nodes, a real Redis, and the short set of faults
+unit: web tests/clients/node_modules ## tests in Rust: units, both stores, real nodes, a real Redis, and the short set of faults
 	cargo test --locked
 
-faults: tools web ## every fault this machine can inject, under three seeds; writes docs/reports/faults.md
+faults: tools web tests/clients/node_modules ## every fault this machine can inject, under three seeds; writes docs/reports/faults.md
 	rm -rf target/faults
 	HUBBUB_FAULTS=all cargo test --locked --release --test faults
 
@@ -40,6 +40,10 @@ web: web/dist/index.html ## the page and the client files that the server embeds
 web/dist/index.html: $(shell find web/src -type f) $(wildcard web/*.mjs web/*.json)
 	tests/again.sh npm ci --prefix web --no-audit --no-fund
 	npm run build --prefix web
+	touch $@
+
+tests/clients/node_modules: tests/clients/package-lock.json
+	npm ci --prefix tests/clients --no-audit --no-fund
 	touch $@
 
 tools: ## what the tests need on this machine: Redis and Chromium

@@ -8,7 +8,7 @@ mod wait;
 pub(crate) use self::{
     http::{Answer, Http},
     process::Process,
-    redis::{Redis, ask_redis},
+    redis::Redis,
     settings::Settings,
     wait::{beside, eventually, eventually_within, many_descriptors, patiently},
 };

@@ -1,10 +1,5 @@
 //! A Redis of the test's own: it can crash, and come back with what it has written.
-use std::{
-    net::{Ipv4Addr, SocketAddr, TcpListener},
-    path::Path,
-    process::Command,
-    time::Duration,
-};
+use std::{net::TcpListener, path::Path, process::Command, time::Duration};
 
 use parking_lot::Mutex;
 use rustix::process::Signal;
@@ -103,19 +98,14 @@ impl Redis {
 
     /// Runs one command, given and answered as in a terminal's raw line; none: it is not there.
     pub(crate) async fn run(&self, command: &str) -> Option<String> {
-        ask_redis((Ipv4Addr::LOCALHOST, self.port).into(), command).await
+        let asked = async {
+            let mut stream = TcpStream::connect(("127.0.0.1", self.port)).await.ok()?;
+            // `QUIT` closes, so that the whole answer is what comes until the end.
+            stream.write_all(format!("{command}\r\nQUIT\r\n").as_bytes()).await.ok()?;
+            let mut answer = Vec::new();
+            stream.read_to_end(&mut answer).await.ok()?;
+            Some(String::from_utf8_lossy(&answer).into_owned())
+        };
+        tokio::time::timeout(Duration::from_secs(2), asked).await.ok()?
     }
-}
-
-/// Runs one command on whoever speaks Redis' protocol there; none: nobody answers.
-pub(crate) async fn ask_redis(at: SocketAddr, command: &str) -> Option<String> {
-    let asked = async {
-        let mut stream = TcpStream::connect(at).await.ok()?;
-        // `QUIT` closes, so that the whole answer is what comes until the end.
-        stream.write_all(format!("{command}\r\nQUIT\r\n").as_bytes()).await.ok()?;
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).await.ok()?;
-        Some(String::from_utf8_lossy(&answer).into_owned())
-    };
-    tokio::time::timeout(Duration::from_secs(2), asked).await.ok()?
 }

@@ -1,6 +1,7 @@
 //! The fault suite: real nodes, a real Redis, faults between them, and a checker that reads what
 //! every client saw. `make test` plays the short set; `make faults` (`HUBBUB_FAULTS=all`) plays
-//! every scenario under three seeds and writes the report. One scenario under one seed again:
+//! every scenario under three seeds and writes the report; `HUBBUB_FAULTS=wide`, every scenario under
+//! the short set's load. One scenario under one seed again:
 //! `HUBBUB_FAULTS_SEED=1f cargo test --test faults N1`.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 #![expect(dead_code, reason = "the scenarios that use the rest are being written")]
@@ -42,9 +43,10 @@ const LONGEST_RUN: Duration = Duration::from_mins(10);
 
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
-    let scale = match env::var_os("HUBBUB_FAULTS") {
-        Some(all) if all == "all" => Scale::Full,
-        _ => Scale::Short,
+    let (is_every, scale) = match env::var_os("HUBBUB_FAULTS") {
+        Some(which) if which == "all" => (true, Scale::Full),
+        Some(which) if which == "wide" => (true, Scale::Short),
+        _ => (false, Scale::Short),
     };
     // Times are measured in the full set.
     let at_once = if scale == Scale::Full { 1 } else { SIDE_BY_SIDE };
@@ -56,7 +58,7 @@ fn main() -> ExitCode {
     trials.extend(proxy::trials::trials());
     for (n, scenario) in scenarios.iter().enumerate() {
         let is_played = matches!(scenario.play, Play::Run(_));
-        if is_played && (scenario.is_short || scale == Scale::Full) {
+        if is_played && (scenario.is_short || is_every) {
             for (label, seed) in seeds(scale) {
                 let name = format!("{}::{label}", scenario.id);
                 let scenarios = scenarios.clone();
@@ -66,7 +68,7 @@ fn main() -> ExitCode {
         }
     }
     let conclusion = libtest_mimic::run(&arguments, trials);
-    if scale == Scale::Full && !arguments.list {
+    if scale == Scale::Full && !arguments.list && arguments.filter.is_none() {
         match report::write(&scenarios) {
             Ok(path) => eprintln!("the report is {}", path.display()),
             Err(cause) => eprintln!("there is no report: {cause}"),

@@ -22,6 +22,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
+pub(crate) use self::resp::Frames;
 use crate::{common::beside, ports::free_port};
 
 /// What a proxy does to what comes.

@@ -2,20 +2,20 @@
 
 /// One whole thing Redis has said.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Said {
-    pub(super) bytes: Vec<u8>,
+pub(crate) struct Said {
+    pub(crate) bytes: Vec<u8>,
     /// An answer to a command, and not something pushed.
-    pub(super) is_reply: bool,
+    pub(crate) is_reply: bool,
 }
 
 /// Takes what comes apart, however it was cut on the way.
 #[derive(Default)]
-pub(super) struct Frames {
+pub(crate) struct Frames {
     rest: Vec<u8>,
 }
 
 impl Frames {
-    pub(super) fn take(&mut self, bytes: &[u8]) -> Vec<Said> {
+    pub(crate) fn take(&mut self, bytes: &[u8]) -> Vec<Said> {
         self.rest.extend_from_slice(bytes);
         let mut whole = Vec::new();
         let mut at = 0;
@@ -29,7 +29,7 @@ impl Frames {
     }
 
     /// The beginning of something whose end never came.
-    pub(super) fn left(self) -> Vec<u8> {
+    pub(crate) fn left(self) -> Vec<u8> {
         self.rest
     }
 }
@@ -61,7 +61,7 @@ fn length(bytes: &[u8]) -> Option<usize> {
 }
 
 /// The same reply, with other ports where it tells where servers are.
-pub(super) fn led_elsewhere(bytes: Vec<u8>, instead: &[(u16, u16)]) -> Vec<u8> {
+pub(crate) fn led_elsewhere(bytes: Vec<u8>, instead: &[(u16, u16)]) -> Vec<u8> {
     const HERE: &[u8] = b"127.0.0.1";
     if instead.is_empty() || !bytes.windows(HERE.len()).any(|part| part == HERE) {
         return bytes;

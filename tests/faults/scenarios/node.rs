@@ -28,7 +28,8 @@ pub(super) fn all() -> Vec<Scenario> {
 
 async fn n1(run: Run) -> Story {
     let stage = Stage::on_redis(&run, settings()).await;
-    let load = run.scaled(Load::usual(&run), Load { members: 120, rooms: 20, a_second: 1_000.0 });
+    let load = run
+        .scaled(Load::usual(&run), Load { members: 120, rooms: 20, a_second: 1_000.0, stock: 4 });
     let swarm = Swarm::start(&run, &stage, load).await;
     let homebodies = homebodies(&swarm, 2).await;
     swarm.acks(run.scaled(150, 10_000)).await;
@@ -92,7 +93,8 @@ fn rounds(run: &Run) -> usize {
 
 async fn n2(run: Run) -> Story {
     let stage = Stage::on_redis(&run, settings()).await;
-    let swarm = Swarm::start(&run, &stage, Load { members: 6, rooms: 1, a_second: 10.0 }).await;
+    let swarm =
+        Swarm::start(&run, &stage, Load { members: 6, rooms: 1, a_second: 10.0, stock: 0 }).await;
     let ada = somebody(&swarm).await;
     // Redis knows the script by then; it takes another round trip to teach it.
     swarm.acks(10).await;
@@ -119,7 +121,8 @@ async fn n2(run: Run) -> Story {
 
 async fn n3(mut run: Run) -> Story {
     let stage = Stage::on_redis(&run, settings()).await;
-    let swarm = Swarm::start(&run, &stage, Load { members: 6, rooms: 1, a_second: 10.0 }).await;
+    let swarm =
+        Swarm::start(&run, &stage, Load { members: 6, rooms: 1, a_second: 10.0, stock: 0 }).await;
     let ada = somebody(&swarm).await;
     // Redis knows the script by then; it takes another round trip to teach it.
     swarm.acks(10).await;

@@ -61,7 +61,10 @@ impl Stage {
             let (paths, url) = sentinel.paths_for(n, run);
             nodes.push((paths, settings.clone().with("store.url", url)));
         }
-        Self::with(run, nodes, Store::Sentinel(sentinel)).await
+        let stage = Self::with(run, nodes, Store::Sentinel(sentinel)).await;
+        // The primary, and the sentinel that told of it.
+        stage.leads_by_paths(2);
+        stage
     }
 
     /// Three nodes on a Redis Cluster of three primaries and three replicas.
@@ -72,7 +75,10 @@ impl Stage {
             let (paths, url) = cluster.paths_for(n, run);
             nodes.push((paths, settings.clone().with("store.url", url)));
         }
-        Self::with(run, nodes, Store::Cluster(cluster)).await
+        let stage = Self::with(run, nodes, Store::Cluster(cluster)).await;
+        // All primaries.
+        stage.leads_by_paths(3);
+        stage
     }
 
     /// One node on a file of its own.
@@ -93,6 +99,15 @@ impl Stage {
             .collect();
         join_all(nodes.iter().map(Node::start)).await;
         Self { nodes, store, notes: run.notes.clone(), seed: run.seed }
+    }
+
+    /// A node that were told a server's own address would go past its paths, and no fault would
+    /// ever meet it.
+    fn leads_by_paths(&self, at_least: usize) {
+        for node in &self.nodes {
+            let used = node.to_store.iter().filter(|path| path.accepted() > 0).count();
+            assert!(used >= at_least, "{} uses {used} of its paths to the store", node.name);
+        }
     }
 
     /// By its number, from 1, as scenarios name them.

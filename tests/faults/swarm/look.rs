@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::{
-    Seat, Swarm,
+    Paper, Seat, Swarm,
     words::{self, IsOnline, Message},
 };
 use crate::{
@@ -194,13 +194,8 @@ impl Swarm {
             seen.extend(users.iter().copied());
             let lives = self.lives.lock();
             let life = lives.iter().find(|life| life.seat.name == watcher.name);
-            if let Some(life) = life {
-                life.pen.note(Event::Presence {
-                    asked_at,
-                    room: Some(room),
-                    asked: Vec::new(),
-                    users,
-                });
+            if let Some(Paper::Ours(pen)) = life.map(|life| &life.paper) {
+                pen.note(Event::Presence { asked_at, room: Some(room), asked: Vec::new(), users });
             }
         }
         seen

@@ -3,6 +3,7 @@ use std::{collections::HashMap, net::SocketAddr, sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
 use rand::{RngExt, rngs::StdRng};
+use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::{
     sync::{mpsc, oneshot},
@@ -52,7 +53,7 @@ impl Spec {
 }
 
 /// How it is with a client.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Deserialize)]
 pub(crate) struct Status {
     pub(crate) node: Option<Name>,
     pub(crate) user: Option<Name>,
@@ -70,7 +71,7 @@ pub(crate) struct Status {
 
 impl Status {
     pub(crate) fn is_live(&self) -> bool {
-        self.node.is_some() && self.rooms.iter().all(|(_, _, live)| *live)
+        self.node.is_some() && !self.rooms.is_empty() && self.rooms.iter().all(|(_, _, live)| *live)
     }
 }
 

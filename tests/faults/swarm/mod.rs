@@ -3,10 +3,11 @@ mod link;
 mod look;
 mod member;
 mod outbox;
+mod stock;
 mod view;
 mod words;
 
-use std::{sync::Arc, time::Duration};
+use std::{io, path::PathBuf, sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
 use parking_lot::Mutex;
@@ -17,10 +18,13 @@ use tokio::{
     task::JoinHandle,
 };
 
-use self::member::{Member, Order};
 pub(crate) use self::{
     link::Transport,
     member::{Spec, Status, new_mid},
+};
+use self::{
+    member::{Member, Order},
+    stock::{Part, Program},
 };
 use crate::{
     common::{beside, eventually_within},
@@ -42,14 +46,16 @@ pub(crate) struct Load {
     pub(crate) rooms: usize,
     /// Messages a second, of all together.
     pub(crate) a_second: f64,
+    /// Besides, programs with a real `socket.io-client`.
+    pub(crate) stock: usize,
 }
 
 impl Load {
     /// What most scenarios run under.
     pub(crate) fn usual(run: &Run) -> Self {
         run.scaled(
-            Self { members: 18, rooms: 3, a_second: 30.0 },
-            Self { members: 120, rooms: 10, a_second: 300.0 },
+            Self { members: 18, rooms: 3, a_second: 30.0, stock: 1 },
+            Self { members: 120, rooms: 10, a_second: 300.0, stock: 4 },
         )
     }
 }
@@ -144,8 +150,24 @@ impl Seat {
 /// A client that is there, with what it writes down.
 struct Life {
     seat: Seat,
-    pen: Arc<Recorder>,
+    paper: Paper,
     task: JoinHandle<()>,
+}
+
+enum Paper {
+    Ours(Arc<Recorder>),
+    /// A program writes it.
+    Theirs(PathBuf),
+}
+
+impl Paper {
+    /// Once the client has ended.
+    fn read(&self) -> io::Result<ClientRecords> {
+        match self {
+            Self::Ours(pen) => pen.finish(),
+            Self::Theirs(file) => ClientRecords::read(file),
+        }
+    }
 }
 
 pub(crate) struct Swarm {
@@ -190,6 +212,9 @@ impl Swarm {
             let spec = swarm.spec(&format!("c-{}", n + 1), n, Some(a_second));
             swarm.add(spec);
         }
+        for n in 0..load.stock {
+            swarm.add_stock(&format!("stock-{}", n + 1), n, a_second);
+        }
         swarm.all_live().await;
         swarm.seats().iter().for_each(|seat| seat.talks(true));
         swarm
@@ -228,7 +253,24 @@ impl Swarm {
         let choices = StdRng::seed_from_u64(self.choices.lock().random());
         let member = Member::new(spec, pen.clone(), choices, status, obeyed);
         let task = beside(member.live());
-        self.lives.lock().push(Life { seat: seat.clone(), pen, task });
+        self.lives.lock().push(Life { seat: seat.clone(), paper: Paper::Ours(pen), task });
+        seat
+    }
+
+    /// One more, which is a program with a real `socket.io-client`. It knows one address, where a
+    /// balancer leads it to any node. It can be told to talk, to fall silent, and to close.
+    pub(crate) fn add_stock(&self, name: &str, n: usize, a_second: f64) -> Seat {
+        let rooms = self.spec(name, n, None).rooms;
+        let (name, at) = (Name::new(name), self.doors.balancer.at());
+        let seed = self.choices.lock().random();
+        let (orders, obeyed) = mpsc::unbounded_channel();
+        let status = Arc::<Mutex<Status>>::default();
+        let part = Part { name, at, rooms, a_second, seed };
+        let program = Program::start(&part, &self.notes, status.clone());
+        let paper = Paper::Theirs(program.file.clone());
+        let seat = Seat { name, status, orders };
+        let task = beside(program.live(obeyed));
+        self.lives.lock().push(Life { seat: seat.clone(), paper, task });
         seat
     }
 
@@ -301,7 +343,7 @@ impl Swarm {
         join_all(lives.into_iter().map(|life| async move {
             let name = life.seat.name;
             life.task.await.unwrap_or_else(|error| panic!("{name} has failed: {error}"));
-            life.pen.finish().unwrap_or_else(|error| panic!("the records of {name}: {error}"))
+            life.paper.read().unwrap_or_else(|error| panic!("the records of {name}: {error}"))
         }))
         .await
     }
