@@ -20,7 +20,7 @@ use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
     sync::OwnedSemaphorePermit,
-    time::{Sleep, sleep, sleep_until},
+    time::{Sleep, sleep_until},
 };
 
 use super::{
@@ -114,8 +114,6 @@ pub(super) struct ConnStream {
     conn: Arc<Conn>,
     /// Once it is a WebSocket.
     life: Option<LifeSign>,
-    /// While the peer of an HTTP answer takes nothing of it: when that has lasted too long.
-    stuck: Option<Pin<Box<Sleep>>>,
     /// While reading is paused: wakes it for a sign of life.
     alarm: Option<Pin<Box<Sleep>>>,
     /// Its place among `server.max_connections`, for as long as it lives.
@@ -124,7 +122,7 @@ pub(super) struct ConnStream {
 
 impl ConnStream {
     pub(super) fn new(tcp: TcpStream, conn: Arc<Conn>, place: OwnedSemaphorePermit) -> Self {
-        Self { tcp, conn, life: None, stuck: None, alarm: None, _place: place }
+        Self { tcp, conn, life: None, alarm: None, _place: place }
     }
 
     /// The answer that makes it a WebSocket is the last of HTTP; frames follow, both ways.
@@ -135,18 +133,6 @@ impl ConnStream {
         {
             self.life = Some(LifeSign::new(door.sign_of_life));
         }
-    }
-
-    /// Whether the peer has taken nothing of an answer for as long as anything may be unsent. On
-    /// a WebSocket the link knows better.
-    fn is_stuck(&mut self, cx: &mut Context<'_>, is_pending: bool) -> bool {
-        if !is_pending {
-            self.stuck = None;
-            return false;
-        }
-        let Some(door) = self.conn.door.upgrade() else { return false };
-        let stuck = self.stuck.get_or_insert_with(|| Box::pin(sleep(door.unsent_age())));
-        stuck.as_mut().poll(cx).is_ready()
     }
 
     /// Reads whatever comes.
@@ -251,10 +237,6 @@ impl AsyncWrite for ConnStream {
         }
         self.look_for_upgrade(buf);
         let result = Pin::new(&mut self.tcp).poll_write(cx, buf);
-        if self.life.is_none() && self.is_stuck(cx, result.is_pending()) {
-            self.conn.kill(true);
-            return Poll::Ready(Err(killed()));
-        }
         if let (Poll::Ready(Ok(written)), Some(link)) = (&result, self.conn.link()) {
             link.wrote(*written);
         }

@@ -82,10 +82,6 @@ impl Door {
         unsent > self.limits.unsent_bytes.as_u64() || age > self.limits.unsent_age
     }
 
-    pub(super) fn unsent_age(&self) -> Duration {
-        self.limits.unsent_age
-    }
-
     pub(super) fn count_close(&self, reason: CloseReason) {
         let label: &'static str = reason.into();
         self.metrics.closed.add(1, &[Label::new("reason", label)]);
