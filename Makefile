@@ -1,5 +1,9 @@
 # What one does here. `make` lists it.
 .DEFAULT_GOAL := help
+# One thing after the other, also under `make -j`: each takes all cores, and later ones need earlier ones.
+.NOTPARALLEL:
+# The network fails now and then.
+export CARGO_NET_RETRY ?= 10
 .PHONY: help run test check fmt unit clients web tools pictures protocol deny clean compose-test k8s-test manifests
 
 help: ## this list
@@ -21,7 +25,7 @@ unit: web ## tests in Rust: units, both stores, real nodes and a real Redis
 
 clients: web ## tests by real clients of five versions, our own client, and a real browser
 	cargo build --locked
-	npm ci --prefix tests/clients --no-audit --no-fund
+	tests/again.sh npm ci --prefix tests/clients --no-audit --no-fund
 	npm test --prefix tests/clients
 	npm run check --prefix web
 	npm run test:client --prefix web
@@ -30,7 +34,7 @@ clients: web ## tests by real clients of five versions, our own client, and a re
 web: web/dist/index.html ## the page and the client files that the server embeds
 
 web/dist/index.html: $(shell find web/src -type f) $(wildcard web/*.mjs web/*.json)
-	npm ci --prefix web --no-audit --no-fund
+	tests/again.sh npm ci --prefix web --no-audit --no-fund
 	npm run build --prefix web
 	touch $@
 

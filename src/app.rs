@@ -37,7 +37,12 @@ pub async fn run(
     app.presence.keep(&lifecycle);
     lifecycle.spawn_until_stop(get_ready(backend.link.clone(), app.guests.clone()));
 
+    if let Some(link) = &backend.link {
+        lifecycle.spawn_until_stop(gateway.clone().tell_of_store(link.changes()));
+    }
     let health = NodeHealth {
+        log: backend.log,
+        needs_store: config.internal.ready_needs_store,
         link: backend.link,
         guests: app.guests.clone(),
         telemetry,
@@ -102,7 +107,8 @@ impl Backend {
             StoreUrl::Memory => Self::embedded(config, None, boot),
             StoreUrl::Redis(url) => {
                 let link = Link::connect(&url, &config.store, lifecycle)?;
-                let store = RedisStore::open(link.clone(), &config.store, &config.presence, boot);
+                let (store, presence) = (&config.store, &config.presence);
+                let store = RedisStore::open(link.clone(), store, presence, boot, lifecycle);
                 let (adapter, hearing) = RedisAdapter::open(link.clone(), lifecycle)?;
                 Ok(Self {
                     log: store.clone(),
@@ -184,8 +190,13 @@ async fn end(app: &AppState, gateway: &Gateway, store: Option<&EmbeddedStore>, w
     }
 }
 
+/// After how long a node that needs its store is not ready without it.
+const AWAY_TOO_LONG: Duration = Duration::from_secs(5);
+
 /// What the probes are told.
 struct NodeHealth {
+    log: Arc<dyn Log>,
+    needs_store: bool,
     link: Option<Arc<Link>>,
     /// Ready once the store has been reached.
     guests: Guests,
@@ -194,13 +205,21 @@ struct NodeHealth {
 }
 
 impl Health for NodeHealth {
-    /// Ready once the store has been reached; that it is away later is no reason to send clients
-    /// elsewhere, because all nodes lose it together.
-    fn ready(&self) -> Result<(), &'static str> {
+    /// Ready once the store has been reached. That it is away later is no reason to send clients
+    /// elsewhere, because all nodes lose it together; unless the configuration says otherwise.
+    fn ready(&self) -> Result<String, &'static str> {
         if self.lifecycle.ending().is_some() {
             return Err("shutting down");
         }
-        if self.guests.are_ready() { Ok(()) } else { Err("waiting for the store") }
+        if !self.guests.are_ready() {
+            return Err("waiting for the store");
+        }
+        let away = self.link.as_ref().and_then(|link| link.down_for());
+        if self.needs_store && away.is_some_and(|away| away > AWAY_TOO_LONG) {
+            return Err("the store is away");
+        }
+        let store = if away.is_none() { "up" } else { "degraded" };
+        Ok(format!("store: {store}\ndurability: {}\n", self.log.durability()))
     }
 
     fn metrics(&self) -> String {

@@ -52,3 +52,8 @@ pub fn jitter(around: std::time::Duration) -> std::time::Duration {
     let random = f64::from(uuid::Uuid::new_v4().as_fields().0) / f64::from(u32::MAX);
     around.mul_f64(0.8 + 0.4 * random)
 }
+
+/// A duration somewhere between nothing and this one.
+pub fn some_of(most: std::time::Duration) -> std::time::Duration {
+    most.mul_f64(f64::from(uuid::Uuid::new_v4().as_fields().0) / (f64::from(u32::MAX) + 1.0))
+}

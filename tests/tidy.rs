@@ -14,7 +14,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("clock", &["domain"]),
     ("lifecycle", &[]),
     ("telemetry", &["config"]),
-    ("redis", &["config", "telemetry"]),
+    ("redis", &["domain", "config", "telemetry"]),
     ("adapter", &["domain", "config", "telemetry"]),
     (
         "store",

@@ -10,6 +10,8 @@ use super::Impossible;
 pub struct Internal {
     /// `/livez`, `/readyz` and `/metrics` answer here.
     pub listen: SocketAddr,
+    /// Whether `/readyz` says no while the store is away.
+    pub ready_needs_store: bool,
 }
 
 impl Internal {

@@ -83,6 +83,15 @@ impl Config {
             let against = Some("server.listen");
             return Err(Impossible { against, ..Impossible::new("internal.listen", listen, says) });
         }
+        if self.server.max_sessions >= self.server.max_connections {
+            // Nobody could be told that the node is full.
+            return Err(Impossible::against(
+                "server.max_sessions",
+                &self.server.max_sessions,
+                "less than",
+                ("server.max_connections", &self.server.max_connections),
+            ));
+        }
         if self.limits.unsent_bytes < self.engine.max_event {
             // One event would close the connection as too slow.
             return Err(Impossible::against(

@@ -1,5 +1,5 @@
 //! `[server]`: the public address, where clients come in.
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, num::NonZeroU32, time::Duration};
 
 use serde::Deserialize;
 
@@ -27,6 +27,12 @@ pub struct Server {
     pub backlog: u32,
     /// TCP connections open at once; more wait in the backlog.
     pub max_connections: usize,
+    /// Sessions open at once; one more is refused.
+    pub max_sessions: usize,
+    /// New sessions a second and processor core, in the long run; more are refused.
+    pub session_rate: NonZeroU32,
+    /// New sessions at once, before the rate counts.
+    pub session_burst: NonZeroU32,
 }
 
 impl Server {
@@ -41,7 +47,10 @@ impl Server {
         within("server.header_timeout", self.header_timeout, ms(100)..=10 * MINUTE)?;
         within("server.user_timeout", self.user_timeout, secs(1)..=HOUR)?;
         within("server.backlog", self.backlog, 1..=65_535)?;
-        within("server.max_connections", self.max_connections, 1..=1_000_000)
+        within("server.max_connections", self.max_connections, 1..=1_000_000)?;
+        within("server.max_sessions", self.max_sessions, 1..=1_000_000)?;
+        within("server.session_rate", self.session_rate.get(), 1..=1_000_000)?;
+        within("server.session_burst", self.session_burst.get(), 1..=1_000_000)
     }
 }
 

@@ -8,6 +8,7 @@ use super::{
     Impossible,
     bounds::{DAY, MINUTE, TEN_YEARS, ms, secs, within},
 };
+use crate::domain::durability::Durability;
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -25,6 +26,31 @@ pub struct Store {
     /// How long one command to Redis may take.
     #[serde(with = "humantime_serde")]
     pub command_timeout: Duration,
+    /// What an acknowledged message has to survive.
+    pub durability: Demand,
+}
+
+/// What an acknowledged message has to survive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Demand {
+    /// Whatever the store is found to give.
+    Auto,
+    Process,
+    Disk,
+    Replica,
+}
+
+impl Demand {
+    /// The level demanded, if one is.
+    pub fn level(self) -> Option<Durability> {
+        match self {
+            Self::Auto => None,
+            Self::Process => Some(Durability::Process),
+            Self::Disk => Some(Durability::Disk),
+            Self::Replica => Some(Durability::Replica),
+        }
+    }
 }
 
 /// What stands behind, as `store.url` says it.
@@ -40,11 +66,28 @@ pub enum StoreUrl {
 
 impl Store {
     pub fn validate(&self) -> Result<(), Impossible> {
-        self.parsed()?;
+        self.validate_durability()?;
         within("store.idempotency", self.idempotency, secs(1)..=DAY)?;
         within("store.retention_messages", self.retention_messages, 1..=1_000_000_000)?;
         within("store.retention_age", self.retention_age, Duration::ZERO..=TEN_YEARS)?;
         within("store.command_timeout", self.command_timeout, ms(10)..=MINUTE)
+    }
+
+    /// Redis is asked when it is there; a file and the memory always give the same.
+    fn validate_durability(&self) -> Result<(), Impossible> {
+        let given = match self.parsed()? {
+            StoreUrl::Embedded(_) => Durability::Disk,
+            StoreUrl::Memory => Durability::None,
+            StoreUrl::Redis(_) => return Ok(()),
+        };
+        match self.durability.level() {
+            Some(level) if level > given => {
+                let says = format!("is more than this store gives, which is {given}");
+                let against = Some("store.url");
+                Err(Impossible { against, ..Impossible::new("store.durability", level, says) })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// What stands behind; a loaded configuration always says something that can.

@@ -1,4 +1,5 @@
 //! The words all of Hubbub speaks. Pure: no async, no I/O, no clock.
+pub mod durability;
 pub mod id;
 pub mod message;
 pub mod nickname;

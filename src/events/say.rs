@@ -12,10 +12,13 @@ use crate::{
 /// However long the store takes, whoever says something hears what became of it within 3 seconds.
 const ANSWERED_WITHIN: Duration = Duration::from_millis(2_500);
 
+/// Before an append of unknown outcome is tried again.
+const TRY_AGAIN: Duration = Duration::from_millis(50);
+
 /// Remembers and tells a message, in one step. Its author hears it like everybody else.
 pub async fn say(message: &Message, app: &AppState) -> Result<Appended> {
     let began = Instant::now();
-    let appended = tokio::time::timeout(ANSWERED_WITHIN, app.log.append(message)).await;
+    let appended = tokio::time::timeout(ANSWERED_WITHIN, append(message, app)).await;
     let result = appended.unwrap_or_else(|_| Err(Error::unavailable(Outcome::Unknown)));
     let name = match &result {
         Ok(appended) if appended.dup => "dup",
@@ -36,4 +39,19 @@ pub async fn say(message: &Message, app: &AppState) -> Result<Appended> {
         tracing::debug!(room = %message.room, "append failed");
     }
     result
+}
+
+/// An append whose connection broke may have happened or not. The same again finds out, as it is
+/// recognised by its mid; so a client hears of a short loss as little as possible. One that was
+/// surely not done is refused at once: nobody is made to wait for a store known to be away.
+async fn append(message: &Message, app: &AppState) -> Result<Appended> {
+    let mut may_have_happened = false;
+    loop {
+        match app.log.append(message).await {
+            Err(Error::Unavailable { outcome: Outcome::Unknown, .. }) => may_have_happened = true,
+            Err(Error::Unavailable { .. }) if may_have_happened => {}
+            other => return other,
+        }
+        tokio::time::sleep(TRY_AGAIN).await;
+    }
 }

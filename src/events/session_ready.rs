@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::ServerEvent;
 use crate::{
     config::Config,
-    domain::{id::ConnectionId, message::LONGEST_TEXT, session::Identity},
+    domain::{durability::Durability, id::ConnectionId, message::LONGEST_TEXT, session::Identity},
     store::log::LONGEST_PAGE,
 };
 
@@ -20,6 +20,8 @@ pub struct SessionReady<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub device: Option<&'a str>,
     pub node: &'a str,
+    /// What a message survives once it is acknowledged.
+    pub durability: Durability,
     pub limits: Limits,
     /// ms since 1970.
     pub server_time: u64,

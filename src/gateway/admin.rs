@@ -13,8 +13,8 @@ use tokio_util::sync::CancellationToken;
 
 /// What the probes ask.
 pub trait Health: Send + Sync {
-    /// `Err` says in a few words why new sessions should go elsewhere.
-    fn ready(&self) -> Result<(), &'static str>;
+    /// Says what it has, a line each; `Err` in a few words why new sessions should go elsewhere.
+    fn ready(&self) -> Result<String, &'static str>;
     /// Prometheus' text.
     fn metrics(&self) -> String;
 }
@@ -38,7 +38,7 @@ pub(super) async fn serve(
 
 async fn ready(State(health): State<Arc<dyn Health>>) -> impl IntoResponse {
     match health.ready() {
-        Ok(()) => (StatusCode::OK, "ready\n".to_owned()),
+        Ok(has) => (StatusCode::OK, format!("ready\n{has}")),
         Err(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")),
     }
 }

@@ -9,17 +9,18 @@ use std::{
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     task::{Context, Poll, ready},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use futures_util::task::AtomicWaker;
 use parking_lot::Mutex;
+use socket2::SockRef;
 use socketioxide::socket::Sid;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
     sync::OwnedSemaphorePermit,
-    time::{Sleep, sleep_until},
+    time::{Sleep, sleep, sleep_until},
 };
 
 use super::{
@@ -32,6 +33,8 @@ use super::{
 pub(super) struct Conn {
     pub(super) peer: SocketAddr,
     killed: AtomicBool,
+    /// What the peer has not taken is not left to the system to deliver.
+    abruptly: AtomicBool,
     ended: AtomicBool,
     /// How many want the reading to pause.
     pauses: AtomicUsize,
@@ -49,6 +52,7 @@ impl Conn {
         Arc::new(Self {
             peer,
             killed: AtomicBool::new(false),
+            abruptly: AtomicBool::new(false),
             ended: AtomicBool::new(false),
             pauses: AtomicUsize::new(0),
             reader: AtomicWaker::new(),
@@ -59,8 +63,10 @@ impl Conn {
         })
     }
 
-    /// Ends the stream, whatever waits on it. The peer sees a closed connection.
-    pub(super) fn kill(&self) {
+    /// Ends the stream, whatever waits on it. The peer sees a closed connection; `abruptly`, it
+    /// sees that before it has read what the system holds for it, which may be megabytes.
+    pub(super) fn kill(&self, abruptly: bool) {
+        self.abruptly.fetch_or(abruptly, Ordering::AcqRel);
         self.killed.store(true, Ordering::Release);
         self.reader.wake();
         self.writer.wake();
@@ -108,6 +114,8 @@ pub(super) struct ConnStream {
     conn: Arc<Conn>,
     /// Once it is a WebSocket.
     life: Option<LifeSign>,
+    /// While the peer of an HTTP answer takes nothing of it: when that has lasted too long.
+    stuck: Option<Pin<Box<Sleep>>>,
     /// While reading is paused: wakes it for a sign of life.
     alarm: Option<Pin<Box<Sleep>>>,
     /// Its place among `server.max_connections`, for as long as it lives.
@@ -116,7 +124,7 @@ pub(super) struct ConnStream {
 
 impl ConnStream {
     pub(super) fn new(tcp: TcpStream, conn: Arc<Conn>, place: OwnedSemaphorePermit) -> Self {
-        Self { tcp, conn, life: None, alarm: None, _place: place }
+        Self { tcp, conn, life: None, stuck: None, alarm: None, _place: place }
     }
 
     /// The answer that makes it a WebSocket is the last of HTTP; frames follow, both ways.
@@ -127,6 +135,18 @@ impl ConnStream {
         {
             self.life = Some(LifeSign::new(door.sign_of_life));
         }
+    }
+
+    /// Whether the peer has taken nothing of an answer for as long as anything may be unsent. On
+    /// a WebSocket the link knows better.
+    fn is_stuck(&mut self, cx: &mut Context<'_>, is_pending: bool) -> bool {
+        if !is_pending {
+            self.stuck = None;
+            return false;
+        }
+        let Some(door) = self.conn.door.upgrade() else { return false };
+        let stuck = self.stuck.get_or_insert_with(|| Box::pin(sleep(door.unsent_age())));
+        stuck.as_mut().poll(cx).is_ready()
     }
 
     /// Reads whatever comes.
@@ -162,6 +182,11 @@ impl Drop for ConnStream {
     /// for a session that is gone the close packet does nothing.
     fn drop(&mut self) {
         self.conn.ended.store(true, Ordering::Release);
+        if self.conn.abruptly.load(Ordering::Acquire)
+            && let Err(error) = SockRef::from(&self.tcp).set_linger(Some(Duration::ZERO))
+        {
+            tracing::debug!(%error, "a connection ends more slowly than it should");
+        }
         if let (Some((sid, eio3)), Some(door)) = (self.conn.upgrade.get(), self.conn.door.upgrade())
         {
             door.stream_ended(*sid, *eio3);
@@ -226,6 +251,10 @@ impl AsyncWrite for ConnStream {
         }
         self.look_for_upgrade(buf);
         let result = Pin::new(&mut self.tcp).poll_write(cx, buf);
+        if self.life.is_none() && self.is_stuck(cx, result.is_pending()) {
+            self.conn.kill(true);
+            return Poll::Ready(Err(killed()));
+        }
         if let (Poll::Ready(Ok(written)), Some(link)) = (&result, self.conn.link()) {
             link.wrote(*written);
         }

@@ -19,6 +19,7 @@ use super::{Engine, conn::Conn, link::Link};
 use crate::{
     config::{Config, limits::Limits},
     lifecycle::Lifecycle,
+    policy::admission::Admission,
     rooms::CloseReason,
     telemetry::{Label, metrics::Metrics},
 };
@@ -31,6 +32,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 pub(super) struct Door {
     pub(super) lifecycle: Lifecycle,
+    pub(super) admission: Admission,
     /// How often a client that is made to wait gets a sign of life.
     pub(super) sign_of_life: Duration,
     limits: Limits,
@@ -56,6 +58,7 @@ impl Door {
         let (ending, ended) = mpsc::channel(MOST_ENDING);
         let door = Self {
             lifecycle,
+            admission: Admission::new(&config.server),
             sign_of_life: config.engine.ping_timeout / 2,
             limits: config.limits.clone(),
             metrics,
@@ -79,7 +82,13 @@ impl Door {
         unsent > self.limits.unsent_bytes.as_u64() || age > self.limits.unsent_age
     }
 
+    pub(super) fn unsent_age(&self) -> Duration {
+        self.limits.unsent_age
+    }
+
     pub(super) fn count_close(&self, reason: CloseReason) {
+        let label: &'static str = reason.into();
+        self.metrics.closed.add(1, &[Label::new("reason", label)]);
         if reason == CloseReason::SlowConsumer {
             self.metrics.slow_closed.add(1, &[]);
         }

@@ -14,15 +14,22 @@ use socketioxide::socket::Sid;
 use tower::ServiceExt;
 
 use super::{Gateway, conn::Conn, door, link::Link};
-use crate::rooms::CloseReason;
+use crate::{
+    clock,
+    policy::admission::{NotNow, Place},
+    rooms::CloseReason,
+};
 
 /// How long a polling request waits for its session to take events again.
 const TAKES_EVENTS_WITHIN: Duration = Duration::from_secs(10);
-/// When to come back to a node that takes no new sessions.
-const COME_BACK_AFTER: HeaderValue = HeaderValue::from_static("1");
+/// Within how many seconds to come back to a node that takes no new session now. Each is told
+/// another number, so that not all come back together.
+const COME_BACK_WITHIN: Duration = Duration::from_secs(5);
 
 /// What the query of an Engine.IO request says.
 struct Asked {
+    /// Whether it names a session, well or badly: then it does not begin one.
+    names_one: bool,
     sid: Option<Sid>,
     eio3: bool,
     websocket: bool,
@@ -38,8 +45,10 @@ impl Asked {
         let query = uri.query().unwrap_or_default();
         let value =
             |key: &str| query.split('&').find_map(|pair| pair.strip_prefix(key)?.strip_prefix('='));
+        let sid = value("sid");
         Self {
-            sid: value("sid").and_then(|sid| sid.parse().ok()),
+            names_one: sid.is_some(),
+            sid: sid.and_then(|sid| sid.parse().ok()),
             eio3: value("EIO") == Some("3"),
             websocket: value("transport") == Some("websocket"),
         }
@@ -57,23 +66,14 @@ pub(super) async fn engine(State(gateway): State<Gateway>, request: Request<Body
         return refused(StatusCode::BAD_REQUEST, 5, "Unsupported protocol version");
     }
     let Some(sid) = asked.sid else {
-        if !gateway.app.guests.are_ready() {
-            gateway.door.count_refused("starting");
-            return come_back(refused(
-                StatusCode::SERVICE_UNAVAILABLE,
-                3,
-                "This node is waiting for its store",
-            ));
+        if asked.names_one || request.method() != Method::GET {
+            // No session, and none begins: the library says why.
+            return pass(&gateway, request).await;
         }
-        if gateway.door.is_shut() {
-            gateway.door.count_refused("draining");
-            return come_back(refused(
-                StatusCode::SERVICE_UNAVAILABLE,
-                3,
-                "This node is shutting down",
-            ));
-        }
-        return pass(&gateway, request).await;
+        return match gateway.admit_session() {
+            Ok(place) => begin(&gateway, place, request).await,
+            Err(not_now) => not_now,
+        };
     };
     if asked.websocket {
         if !wants_websocket(request.headers()) {
@@ -108,6 +108,13 @@ pub(super) async fn engine(State(gateway): State<Gateway>, request: Request<Body
     answer
 }
 
+/// What its handshake brought is with a session until the library forgets it, and with that its
+/// place.
+async fn begin(gateway: &Gateway, place: Place, mut request: Request<Body>) -> Response {
+    request.extensions_mut().insert(Arc::new(place));
+    pass(gateway, request).await
+}
+
 /// A client that is made to wait cannot say that it is alive: it sends one body at a time. So it
 /// is said for it.
 async fn wait_until_readable(gateway: &Gateway, link: &Link, (sid, eio3): (Sid, bool)) {
@@ -133,6 +140,24 @@ impl Gateway {
             allowed.iter().any(|one| one == "*" || one.as_bytes() == origin.as_bytes())
         })
     }
+
+    /// A place for one more session, or the answer that there is none now. Nothing has been made
+    /// for it yet.
+    fn admit_session(&self) -> Result<Place, Response> {
+        let (reason, says) = if !self.app.guests.are_ready() {
+            ("starting", "This node is waiting for its store")
+        } else if self.door.is_shut() {
+            ("draining", "This node is shutting down")
+        } else {
+            match self.door.admission.ask() {
+                Ok(place) => return Ok(place),
+                Err(reason @ NotNow::Full) => (reason.into(), "This node is full"),
+                Err(reason @ NotNow::Admission) => (reason.into(), "Too many come at once"),
+            }
+        };
+        self.door.count_refused(reason);
+        Err(come_back(refused(StatusCode::SERVICE_UNAVAILABLE, 3, says)))
+    }
 }
 
 async fn pass(gateway: &Gateway, request: Request<Body>) -> Response {
@@ -143,7 +168,8 @@ async fn pass(gateway: &Gateway, request: Request<Body>) -> Response {
 }
 
 fn come_back(mut answer: Response) -> Response {
-    answer.headers_mut().insert(header::RETRY_AFTER, COME_BACK_AFTER);
+    let seconds = 1 + clock::some_of(COME_BACK_WITHIN).as_secs();
+    answer.headers_mut().insert(header::RETRY_AFTER, seconds.into());
     answer
 }
 

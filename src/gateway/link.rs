@@ -1,8 +1,8 @@
 //! One Engine.IO session: what it has unsent, its pause, and its end, whichever transport it is on.
 use std::{
     sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        Arc, Weak,
+        atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -11,16 +11,37 @@ use parking_lot::Mutex;
 use socketioxide::socket::Sid;
 use tokio::sync::Notify;
 
-use super::{backlog::Backlog, conn::Conn, door::Door};
-use crate::rooms::{CloseReason, Full};
+use super::{Notice, backlog::Backlog, conn::Conn, door::Door, outbox::SocketOutbox};
+use crate::rooms::{CloseReason, Frame, Full, Outbox};
 
+/// How long what was begun may take to be finished once a session is drained: longer than an
+/// append may take.
+const FINISHED_WITHIN: Duration = Duration::from_secs(3);
 /// How long a last word may take to be written before the stream is ended all the same.
 const LAST_WORD: Duration = Duration::from_millis(500);
+/// The same for who reads slowly: what was sent already is then not sent again.
+const SLOW_LAST_WORD: Duration = Duration::from_secs(5);
+/// For so long nothing may stir before everything counts as written: what the library has taken
+/// from us and what it has written are known to us only roughly.
+const MOMENT: Duration = Duration::from_millis(50);
 /// After how many looks a session that was to end is ended again.
-const PATIENT_LOOKS: usize = 2;
+const PATIENT_LOOKS: usize = 8;
 /// How long a client has to hear that it is refused: the library says it, so what is written
 /// cannot be told apart. Stock clients end the session by themselves well before.
 const REFUSAL: Duration = Duration::from_millis(800);
+/// When somebody who would not slow down may come back.
+const COOL_DOWN: Duration = Duration::from_secs(5);
+
+/// How far the end of a session has come. It never goes back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+enum End {
+    Open,
+    /// Nothing more is read from it; what was begun is finished and answered.
+    Leaving,
+    /// Nothing more is said to it.
+    Closing,
+}
 
 pub(super) struct Link {
     pub(super) sid: Sid,
@@ -28,12 +49,18 @@ pub(super) struct Link {
     door: Arc<Door>,
     /// The WebSocket's stream; none while the session polls.
     conn: Mutex<Option<Arc<Conn>>>,
+    /// Its sockets, one for each namespace it is in: all are told why it ends.
+    sockets: Mutex<Vec<Weak<SocketOutbox>>>,
     backlog: Mutex<Backlog>,
     pauses: AtomicUsize,
     resumed: Notify,
     written: Notify,
-    closing: AtomicBool,
-    /// How often it has been looked at since.
+    /// How many of its sockets have events that are being worked on.
+    at_work: AtomicUsize,
+    rested: Notify,
+    end: AtomicU8,
+    gone: AtomicBool,
+    /// How often it has been looked at since it began to close.
     looks: AtomicUsize,
     /// Held while a polling body is taken.
     pub(super) posting: tokio::sync::Mutex<()>,
@@ -46,14 +73,24 @@ impl Link {
             eio3,
             door,
             conn: Mutex::default(),
+            sockets: Mutex::default(),
             backlog: Mutex::default(),
             pauses: AtomicUsize::new(0),
             resumed: Notify::new(),
             written: Notify::new(),
-            closing: AtomicBool::new(false),
+            at_work: AtomicUsize::new(0),
+            rested: Notify::new(),
+            end: AtomicU8::new(End::Open as u8),
+            gone: AtomicBool::new(false),
             looks: AtomicUsize::new(0),
             posting: tokio::sync::Mutex::new(()),
         }
+    }
+
+    pub(super) fn add(&self, socket: &Arc<SocketOutbox>) {
+        let mut sockets = self.sockets.lock();
+        sockets.retain(|socket| socket.strong_count() > 0);
+        sockets.push(Arc::downgrade(socket));
     }
 
     /// From now on the session is on this stream, unless it has one: the library takes one only.
@@ -71,17 +108,24 @@ impl Link {
     }
 
     /// Counts bytes that are about to be handed to the library. [`Full`]: there is too much
-    /// unsent already, or some of it for too long.
+    /// unsent already, or some of it for too long. However large it is, one frame is always taken
+    /// by who has nothing unsent.
     pub(super) fn account(&self, bytes: usize) -> Result<(), Full> {
         let now = Instant::now();
         let mut backlog = self.backlog.lock();
-        if self.is_closing()
-            || self.door.is_too_much(backlog.unsent() + bytes as u64, backlog.age(now))
-        {
+        let unsent = backlog.unsent();
+        let is_too_much =
+            unsent > 0 && self.door.is_too_much(unsent + bytes as u64, backlog.age(now));
+        if self.is_closing() || is_too_much {
             return Err(Full);
         }
         backlog.push(bytes, now);
         Ok(())
+    }
+
+    /// The same for a last word, for which there is always room.
+    pub(super) fn account_last_word(&self, bytes: usize) {
+        self.backlog.lock().push(bytes, Instant::now());
     }
 
     pub(super) fn wrote(&self, bytes: usize) {
@@ -97,14 +141,36 @@ impl Link {
         self.written.notify_waiters();
     }
 
-    /// Returns when nothing is unsent.
+    /// Returns when everything that was said has been written.
     async fn all_written(&self) {
         loop {
-            let written = self.written.notified();
-            if self.backlog.lock().unsent() == 0 {
+            let stirred = self.written.notified();
+            if self.backlog.lock().unsent() > 0 {
+                stirred.await;
+            } else if tokio::time::timeout(MOMENT, stirred).await.is_err() {
                 return;
             }
-            written.await;
+        }
+    }
+
+    pub(super) fn work_begins(&self) {
+        self.at_work.fetch_add(1, Ordering::AcqRel);
+    }
+
+    pub(super) fn work_ends(&self) {
+        if self.at_work.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.rested.notify_waiters();
+        }
+    }
+
+    /// Returns when everything that was heard from it has been answered.
+    async fn at_rest(&self) {
+        loop {
+            let rested = self.rested.notified();
+            if self.at_work.load(Ordering::Acquire) == 0 {
+                return;
+            }
+            rested.await;
         }
     }
 
@@ -134,11 +200,11 @@ impl Link {
         }
     }
 
-    /// Returns when the session takes events; what a polling request waits for.
+    /// Returns when the session takes events, or is gone; what a polling request waits for.
     pub(super) async fn readable(&self) {
         loop {
             let resumed = self.resumed.notified();
-            if self.pauses.load(Ordering::Acquire) == 0 {
+            if self.pauses.load(Ordering::Acquire) == 0 || self.gone.load(Ordering::Acquire) {
                 return;
             }
             resumed.await;
@@ -149,53 +215,102 @@ impl Link {
         self.door.count_rejected(code);
     }
 
-    pub(super) fn is_closing(&self) -> bool {
-        self.closing.load(Ordering::Acquire)
+    fn is_closing(&self) -> bool {
+        self.end.load(Ordering::Acquire) == End::Closing as u8
     }
 
-    /// Ends the transport now. Stock clients come back by themselves.
-    pub(super) fn close(&self, reason: CloseReason) {
-        if self.closing.swap(true, Ordering::AcqRel) {
-            return;
-        }
-        self.door.count_close(reason);
-        self.end();
+    pub(super) fn is_leaving(&self) -> bool {
+        self.end.load(Ordering::Acquire) != End::Open as u8
     }
 
-    /// Ends the transport once the last word has been written, or soon.
-    pub(super) fn close_after_last_word(self: &Arc<Self>, reason: CloseReason) {
-        if self.closing.swap(true, Ordering::AcqRel) {
-            return;
-        }
-        self.door.count_close(reason);
-        let link = self.clone();
-        self.door.lifecycle.spawn(async move {
-            if reason == CloseReason::Refused {
-                tokio::time::sleep(REFUSAL).await;
-            } else {
-                tokio::time::timeout(LAST_WORD, link.all_written()).await.ok();
+    /// `false`: it had come so far already.
+    fn comes_to(&self, end: End) -> bool {
+        self.end.fetch_max(end as u8, Ordering::AcqRel) < end as u8
+    }
+
+    /// Tells a client that is drained when its transport will be closed.
+    pub(super) fn tell_draining(&self, after: Duration) {
+        self.tell(CloseReason::Draining, after, |socket, frame| {
+            if socket.push(frame).is_err() {
+                socket.close(CloseReason::SlowConsumer);
             }
-            link.end();
         });
+    }
+
+    /// Ends the transport, so that stock clients come back by themselves. Before, what can still
+    /// be said is said.
+    pub(super) fn close(self: &Arc<Self>, reason: CloseReason) {
+        let is_drained = reason == CloseReason::Draining;
+        if !self.comes_to(if is_drained { End::Leaving } else { End::Closing }) {
+            return;
+        }
+        self.door.count_close(reason);
+        if reason != CloseReason::Refused {
+            // What is not read stays with the client, which says it again where it comes to.
+            self.pause();
+        }
+        let after = match reason {
+            CloseReason::SlowConsumer | CloseReason::TooLarge => Some(Duration::ZERO),
+            CloseReason::RateLimited => Some(COOL_DOWN),
+            // It was told before; a refusal is its own last word.
+            CloseReason::Draining | CloseReason::Refused => None,
+        };
+        if let Some(after) = after {
+            self.tell(reason, after, SocketOutbox::say_last);
+        }
+        let link = self.clone();
+        self.door.lifecycle.spawn(async move { link.finish(reason).await });
+    }
+
+    fn tell(&self, code: CloseReason, after: Duration, say: impl Fn(&SocketOutbox, &Frame)) {
+        let after_ms = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
+        let notice = Notice::closing(code, after_ms);
+        let sockets: Vec<_> = self.sockets.lock().iter().filter_map(Weak::upgrade).collect();
+        for socket in sockets {
+            say(&socket, &notice);
+        }
+    }
+
+    /// Waits for what is still under way, each for so long and no longer, and ends it.
+    async fn finish(&self, reason: CloseReason) {
+        use tokio::time::timeout;
+        let last_word = match reason {
+            CloseReason::Refused => {
+                tokio::time::sleep(REFUSAL).await;
+                return self.end(false);
+            }
+            CloseReason::Draining => {
+                timeout(FINISHED_WITHIN, self.at_rest()).await.ok();
+                LAST_WORD
+            }
+            CloseReason::SlowConsumer => SLOW_LAST_WORD,
+            CloseReason::TooLarge | CloseReason::RateLimited => LAST_WORD,
+        };
+        let has_read = timeout(last_word, self.all_written()).await.is_ok();
+        self.comes_to(End::Closing);
+        self.end(reason == CloseReason::SlowConsumer && !has_read);
     }
 
     /// Looked at once a second. One that should long be gone is ended again: so many may have
     /// ended at once that this one found no place among them.
-    pub(super) fn look(&self, now: Instant) {
+    pub(super) fn look(self: &Arc<Self>, now: Instant) {
         if self.is_closing() {
             if self.looks.fetch_add(1, Ordering::AcqRel) >= PATIENT_LOOKS {
-                self.end();
+                self.end(false);
             }
         } else if self.is_slow(now) {
             self.close(CloseReason::SlowConsumer);
         }
     }
 
-    fn end(&self) {
+    /// `abruptly`: without leaving the system to deliver what the client does not take.
+    fn end(&self, abruptly: bool) {
         match &*self.conn.lock() {
-            Some(conn) => conn.kill(),
+            Some(conn) => conn.kill(abruptly),
             None => self.door.end_session(self.sid, self.eio3),
         }
+        self.gone.store(true, Ordering::Release);
+        self.resumed.notify_waiters();
     }
 }
 

@@ -9,27 +9,31 @@ mod guard;
 mod lifesign;
 mod link;
 mod listener;
+mod notice;
 mod outbox;
 mod pipeline;
 pub mod protocol;
 mod socket;
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
 
 use axum::{
     Router,
     http::{HeaderName, HeaderValue},
     routing::{any, get},
 };
-use schemars::JsonSchema;
-use serde::Serialize;
 use socketioxide::{
     ParserConfig, SocketIo, TransportType, adapter::LocalAdapter, service::SocketIoService,
 };
 use tokio_util::sync::CancellationToken;
 use tower_http::{cors, set_header::SetResponseHeaderLayer};
 
-pub use self::{admin::Health, socket::CLIENT_EVENTS};
+pub use self::{admin::Health, notice::Notice, socket::CLIENT_EVENTS};
 use self::{
     classic::lobby::Lobby,
     door::Door,
@@ -40,7 +44,7 @@ use self::{
 use crate::{
     clock,
     config::Config,
-    rooms::{CloseReason, Connection, Frame, Words},
+    rooms::{CloseReason, Words},
     state::AppState,
 };
 
@@ -113,6 +117,8 @@ pub struct Gateway {
     door: Arc<Door>,
     engine: Engine,
     eio3: bool,
+    /// The store is away, and people have been told.
+    degraded: Arc<AtomicBool>,
     /// Ends the accept loop and the internal address.
     closed: CancellationToken,
 }
@@ -126,7 +132,14 @@ impl Gateway {
         let (engine, io) = build_engine(config);
         let eio3 = config.classic.enabled && config.engine.eio3;
         let closed = CancellationToken::new();
-        let gateway = Self { app, door: door.clone(), engine: engine.clone(), eio3, closed };
+        let gateway = Self {
+            app,
+            door: door.clone(),
+            engine: engine.clone(),
+            eio3,
+            degraded: Arc::default(),
+            closed,
+        };
         gateway.register_native(&io);
         if let Some(lobby) = &dialects.0 {
             gateway.register_classic(&io, lobby);
@@ -166,22 +179,26 @@ impl Gateway {
         self.app.rooms.connections().is_empty()
     }
 
-    /// No new sessions; those that are open are told, and closed in random order over `spread`.
-    /// They come back by themselves, to another node.
+    /// No new sessions; those that are open are closed in random order, evenly over `spread`, and
+    /// each is told its own time before. They come back by themselves, to another node.
     pub async fn drain(&self, spread: Duration) {
         self.door.shut();
-        let connections = self.app.rooms.connections();
-        let count = u32::try_from(connections.len()).unwrap_or(u32::MAX).max(1);
-        let pause = spread / count;
-        for connection in &connections {
-            tell_draining(connection, spread);
-        }
         let mut links = self.door.links();
         links.sort_by_cached_key(|_| clock::random_text());
+        let slot = spread / u32::try_from(links.len()).unwrap_or(u32::MAX).max(1);
         let began = tokio::time::Instant::now();
+        let mut leaving = Vec::with_capacity(links.len());
         for (link, n) in links.into_iter().zip(0u32..) {
-            tokio::time::sleep_until(began + pause * n).await;
-            link.close_after_last_word(CloseReason::Draining);
+            let at = began + slot * n + clock::some_of(slot);
+            link.tell_draining(at - tokio::time::Instant::now());
+            // Not held: who goes by itself meanwhile is gone.
+            leaving.push((at, Arc::downgrade(&link)));
+        }
+        for (at, link) in leaving {
+            tokio::time::sleep_until(at).await;
+            if let Some(link) = link.upgrade() {
+                link.close(CloseReason::Draining);
+            }
         }
     }
 
@@ -191,7 +208,10 @@ impl Gateway {
             while !self.is_empty() {
                 // Also whoever entered a namespace after the others were told.
                 for link in self.door.links() {
-                    link.close_after_last_word(CloseReason::Draining);
+                    if !link.is_leaving() {
+                        link.tell_draining(Duration::ZERO);
+                        link.close(CloseReason::Draining);
+                    }
                 }
                 tokio::time::sleep(LOOK_AGAIN).await;
             }
@@ -227,22 +247,6 @@ impl Gateway {
     }
 }
 
-fn tell_draining(connection: &Connection, spread: Duration) {
-    let after_ms = u64::try_from(clock::jitter(spread).as_millis()).unwrap_or(0);
-    let notice = Notice { code: CloseReason::Draining, reconnect: true, after_ms };
-    connection.push(&Frame::new("system:notice", &notice));
-}
-
-/// Said before the server closes a connection, where it can still be said.
-#[derive(Debug, Serialize, JsonSchema)]
-pub struct Notice {
-    pub code: CloseReason,
-    /// Whether to come back.
-    pub reconnect: bool,
-    /// When, in ms from now.
-    pub after_ms: u64,
-}
-
 fn build_engine(config: &Config) -> (Engine, SocketIo) {
     let engine = &config.engine;
     let event = usize::try_from(engine.max_event.as_u64()).unwrap_or(usize::MAX);
@@ -271,7 +275,9 @@ fn cors_layer(config: &Config) -> cors::CorsLayer {
     let origins = &config.server.origins;
     let layer = cors::CorsLayer::new()
         .allow_methods([Method::GET, Method::POST])
-        .allow_headers(cors::AllowHeaders::mirror_request());
+        .allow_headers(cors::AllowHeaders::mirror_request())
+        // A page that is told to come back later can see when.
+        .expose_headers([axum::http::header::RETRY_AFTER]);
     if origins.iter().any(|origin| origin == "*") {
         return layer.allow_origin(cors::Any);
     }

@@ -4,11 +4,8 @@ use std::sync::{Arc, Weak};
 use serde::Serialize;
 use socketioxide::{adapter::LocalAdapter, extract::AckSender, socket::Socket};
 
-use super::{Notice, link::Link};
+use super::link::Link;
 use crate::rooms::{CloseReason, Frame, Full, Outbox, raw};
-
-/// When somebody who would not slow down may come back.
-const COOL_DOWN_MS: u64 = 5_000;
 
 pub(super) struct SocketOutbox {
     /// Weak: the socket owns its handlers, and they own this.
@@ -17,8 +14,19 @@ pub(super) struct SocketOutbox {
 }
 
 impl SocketOutbox {
-    pub(super) fn new(socket: &Arc<Socket<LocalAdapter>>, link: Arc<Link>) -> Self {
-        Self { socket: Arc::downgrade(socket), link }
+    pub(super) fn new(socket: &Arc<Socket<LocalAdapter>>, link: Arc<Link>) -> Arc<Self> {
+        let outbox = Arc::new(Self { socket: Arc::downgrade(socket), link });
+        outbox.link.add(&outbox);
+        outbox
+    }
+
+    /// Says why the session ends, however much is unsent. If it cannot be said any more, the end
+    /// says it.
+    pub(super) fn say_last(&self, frame: &Frame) {
+        if let Some(socket) = self.socket.upgrade().filter(|socket| socket.connected()) {
+            self.link.account_last_word(frame.size());
+            socket.emit(&frame.event, frame).ok();
+        }
     }
 
     /// Answers an event. In order with what is pushed before and after.
@@ -43,17 +51,6 @@ impl Outbox for SocketOutbox {
     }
 
     fn close(&self, reason: CloseReason) {
-        match reason {
-            CloseReason::SlowConsumer => self.link.close(reason),
-            // A drain has said when to come back, and a refusal is its own last word.
-            CloseReason::Draining | CloseReason::Refused => self.link.close_after_last_word(reason),
-            CloseReason::TooLarge | CloseReason::RateLimited => {
-                let after_ms = if reason == CloseReason::RateLimited { COOL_DOWN_MS } else { 0 };
-                let notice = Notice { code: reason, reconnect: true, after_ms };
-                // If it cannot be said any more, the end says it.
-                self.push(&Frame::new("system:notice", &notice)).ok();
-                self.link.close_after_last_word(reason);
-            }
-        }
+        self.link.close(reason);
     }
 }

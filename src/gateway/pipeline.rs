@@ -209,6 +209,7 @@ impl Pipe {
         let has_work = !queue.waiting.is_empty() || self.gone.load(Ordering::Acquire);
         if has_work && queue.work == Work::Idle && !queue.departed {
             queue.work = Work::Going;
+            self.link().work_begins();
             let pipe = self.clone();
             self.lifecycle.spawn(async move { pipe.work().await });
         }
@@ -235,6 +236,7 @@ impl Pipe {
         }
         if next.is_none() {
             queue.work = Work::Idle;
+            self.link().work_ends();
             if self.gone.load(Ordering::Acquire) && !queue.departed {
                 queue.departed = true;
                 self.lifecycle.spawn(Self::depart_now(self.conversation.clone()));
@@ -364,7 +366,7 @@ mod tests {
         let (door, _ending) = Door::new(&config, lifecycle.clone(), Metrics::none());
         let seat = move |Arriving { socket, .. }: Arriving| {
             let link = door.link(socket.id, false, None);
-            let outbox = Arc::new(SocketOutbox::new(&socket, link));
+            let outbox = SocketOutbox::new(&socket, link);
             let bounds = Bounds { events: 64, event: 1_024 };
             let jumpy = Arc::new(Jumpy(AtomicUsize::new(0)));
             let pipe = Pipe::new(jumpy, outbox, lifecycle.clone(), bounds);
@@ -385,7 +387,7 @@ mod tests {
                 heard += &ask(&engine, Method::GET, &sid, "").await;
             }
         };
-        tokio::time::timeout(Duration::from_secs(5), all).await.expect("all three are answered");
+        tokio::time::timeout(Duration::from_secs(30), all).await.expect("all three are answered");
 
         assert!(connected.starts_with("40"), "{connected}");
         let first = heard.find(r#"431[{"ok":false,"error":{"code":"internal""#);

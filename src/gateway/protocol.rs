@@ -47,7 +47,7 @@ pub fn server_events() -> Vec<Described> {
         Described::told::<Typing<'_>>(),
         Described::told::<RoomReset<'_>>(),
         Described::told::<RoomHead<'_>>(),
-        Described::noticed::<super::Notice>("system:notice"),
+        Described::noticed::<super::Notice>(super::Notice::NAME),
         Described::noticed::<Refusal<'_>>("error:notice"),
     ]
 }

@@ -1,3 +1,5 @@
-//! May they? Asked after an event is known to be well formed, before anything is done.
+//! May they? Asked before anything is done: of an event once it is known to be well formed, of a
+//! session before it begins.
 pub mod access;
+pub mod admission;
 pub mod rate_limit;

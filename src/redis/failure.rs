@@ -32,10 +32,21 @@ pub fn refusal(failure: &Failure) -> Error {
         | ErrorKind::Routing
         | ErrorKind::Cluster
         | ErrorKind::Sentinel
+        | ErrorKind::Protocol
         | ErrorKind::Auth
         | ErrorKind::Tls => Error::unavailable(Outcome::Unknown),
         _ => Error::Internal(anyhow::anyhow!("Redis: {failure}")),
     }
+}
+
+/// Whether nobody answered in time.
+pub(super) fn is_silence(failure: &Failure) -> bool {
+    *failure.kind() == ErrorKind::Timeout
+}
+
+/// Whether the answer was that of another request: so are all that follow on this connection.
+pub(super) fn is_out_of_step(failure: &Failure) -> bool {
+    *failure.kind() == ErrorKind::Protocol
 }
 
 /// Whether the server does not know the script.

@@ -4,34 +4,40 @@ use std::{sync::Arc, time::Duration};
 use anyhow::Context;
 use fred::{
     clients::SubscriberClient,
-    prelude::{Client, ClientLike, EventInterface, FromValue, HeartbeatInterface},
-    types::{ClusterHash, CustomCommand},
+    error::Error as Failure,
+    prelude::{Client, ClientLike, EventInterface, FromValue, Value},
 };
 use secrecy::SecretString;
-use tokio::sync::{broadcast::error::RecvError, watch};
+use tokio::sync::broadcast::error::RecvError;
 
 use super::{
-    checks::{self, Soundness},
-    failure::{is_redirected, refusal},
+    checks::{self, Found},
+    failure::{is_out_of_step, is_silence, refusal},
+    health::{self, Health},
+    script::COMMAND,
     settings,
 };
 use crate::{
-    config::store::Store,
+    config::store::{Demand, Store},
+    domain::durability::Durability,
     error::{Error, Outcome, Result},
     lifecycle::{Ending, Lifecycle},
 };
 
-/// How often the subscriber asks whether the other end is there; it has no other traffic out.
-const HEARTBEAT: Duration = Duration::from_secs(2);
+/// How often each connection is asked whether the other end is there; one that hangs says nothing.
+const HEARTBEAT: Duration = Duration::from_secs(1);
 /// Between two tries of what fred does not try again by itself.
 const RETRY: Duration = Duration::from_millis(100);
+/// How long fred may take to let go of a connection.
+const LET_GO_WITHIN: Duration = Duration::from_secs(5);
 
 /// The way to Redis. While it is down, commands are refused at once; none waits in this process
 /// to be done later.
 pub struct Link {
     commands: Client,
     subscriber: SubscriberClient,
-    up: watch::Sender<bool>,
+    health: Health,
+    demand: Demand,
 }
 
 impl Link {
@@ -47,22 +53,34 @@ impl Link {
             subscriber: settings::with_long_feed(&builder)
                 .build_subscriber_client()
                 .context("cannot prepare the subscriber's connection to Redis")?,
-            up: watch::Sender::new(false),
+            health: Health::default(),
+            demand: store.durability,
         });
         lifecycle.spawn_until_stop(Arc::clone(&link).watch(lifecycle.clone()));
         lifecycle.spawn_until_stop(keep_connected(link.commands.clone()));
         lifecycle.spawn_until_stop(keep_connected(link.subscriber.clone()));
-        let subscriber = link.subscriber.clone();
-        lifecycle.spawn_until_stop(async move {
-            // Ends only by an error, and it was told not to end by one.
-            let _ = subscriber.enable_heartbeat(HEARTBEAT, false).await;
-        });
+        lifecycle.spawn_until_stop(keep_alive(link.subscriber.clone()));
         Ok(link)
     }
 
     /// Whether commands would be tried now.
     pub fn is_up(&self) -> bool {
-        *self.up.borrow() && self.commands.is_connected()
+        self.health.is_up() && self.commands.is_connected()
+    }
+
+    /// For how long it has been down, if it is.
+    pub fn down_for(&self) -> Option<Duration> {
+        self.health.down_for()
+    }
+
+    /// Each change of [`Link::is_up`], from now on.
+    pub fn changes(&self) -> tokio::sync::watch::Receiver<bool> {
+        self.health.changes()
+    }
+
+    /// What an append that Redis has answered survives: as demanded, or as found.
+    pub fn durability(&self) -> Durability {
+        self.demand.level().unwrap_or_else(|| self.health.durability())
     }
 
     /// Waits until Redis has answered and has been looked at, and can be heard.
@@ -73,12 +91,32 @@ impl Link {
             }
         }
         // The sender lives in `self`, so it cannot be gone.
-        let _ = self.up.subscribe().wait_for(|up| *up).await;
+        let _ = self.changes().wait_for(|up| *up).await;
     }
 
-    /// The client for commands, if it is of use now.
-    pub(super) fn commands(&self) -> Result<&Client> {
-        if self.is_up() { Ok(&self.commands) } else { Err(Error::unavailable(Outcome::None)) }
+    /// The client for commands on this key, if it is of use now.
+    pub(super) fn commands(&self, key: &str) -> Result<&Client> {
+        if self.is_up() && !self.health.is_silent(&self.commands, key) {
+            Ok(&self.commands)
+        } else {
+            Err(Error::unavailable(Outcome::None))
+        }
+    }
+
+    /// What a failed command on this key means to whoever asked. One that was not answered, or
+    /// with somebody else's answer, makes the whole connection doubtful.
+    pub(super) fn failed(&self, key: &str, failure: &Failure) -> Error {
+        if is_out_of_step(failure) {
+            self.health.doubt();
+        } else if is_silence(failure) {
+            self.health.doubt_server(&self.commands, key);
+        }
+        refusal(failure)
+    }
+
+    /// Names the server that has this key; all keys have one unless Redis is a cluster.
+    pub fn server_of(&self, key: &str) -> String {
+        health::owner(&self.commands, key).map(|server| server.to_string()).unwrap_or_default()
     }
 
     /// The client that only subscribes. Nothing else may go through it: fred gives the answers
@@ -88,51 +126,119 @@ impl Link {
     }
 
     /// Runs one command whose first argument is its key.
-    pub async fn command<T: FromValue>(&self, name: &'static str, args: Vec<String>) -> Result<T> {
-        let command = CustomCommand::new_static(name, ClusterHash::FirstKey, false);
-        let client = self.commands()?;
-        let once = client.custom(command.clone(), args.clone()).await;
-        let reply = match once {
-            Err(failure) if is_redirected(&failure) => client.custom(command, args).await,
-            other => other,
-        };
-        reply.map_err(|failure| refusal(&failure))
+    pub async fn command<T: FromValue>(&self, name: &str, mut args: Vec<String>) -> Result<T> {
+        let key = std::mem::replace(&mut args[0], name.to_owned());
+        COMMAND.call(self, vec![key], args).await
     }
 
-    /// Keeps `up` true to what is: down at the first sign of trouble, up after an answer.
+    /// Keeps `health` true to what is: down at the first sign of trouble, up after an answer.
     async fn watch(self: Arc<Self>, lifecycle: Lifecycle) {
         let mut errors = self.commands.error_rx();
         let mut unknown_said = false;
         loop {
             // What failed before this answer is past.
             errors = errors.resubscribe();
+            self.health.forget_doubts();
             match checks::examine(&self.commands).await {
-                Ok(Soundness::TooOld(version)) => {
-                    tracing::error!(%version, "this Redis is too old: version 7.0 is needed");
-                    return lifecycle.stop(Ending::Failed);
+                Ok(found) => {
+                    if let Err(why) = self.judge(&found, &mut unknown_said) {
+                        tracing::error!("{why}");
+                        return lifecycle.stop(Ending::Failed);
+                    }
                 }
-                Ok(Soundness::Unknown) if !unknown_said => {
-                    unknown_said = true;
-                    tracing::warn!(
-                        "unknown whether Redis keeps what it is given: its ACL refuses INFO or CONFIG"
-                    );
-                }
-                Ok(_) => {}
                 Err(failure) => {
                     tracing::debug!(%failure, "Redis does not answer");
+                    if is_silence(&failure) {
+                        let_go(&self.commands).await;
+                    }
                     tokio::time::sleep(RETRY).await;
                     continue;
                 }
             }
-            tracing::info!("connected to Redis");
-            self.up.send_replace(true);
-            let lost = match errors.recv().await {
-                Ok((failure, _)) => failure.to_string(),
-                Err(RecvError::Lagged(_)) => "many errors".to_owned(),
-                Err(RecvError::Closed) => return,
+            tracing::info!(durability = %self.durability(), "connected to Redis");
+            self.health.up();
+            let lost = tokio::select! {
+                lost = errors.recv() => match lost {
+                    Ok((failure, _)) => Some(failure.to_string()),
+                    Err(RecvError::Lagged(_)) => Some("many errors".to_owned()),
+                    Err(RecvError::Closed) => return,
+                },
+                () = self.until_silent() => None,
             };
-            self.up.send_replace(false);
-            tracing::warn!(why = lost, "lost the connection to Redis; trying again");
+            self.health.down();
+            let why = lost.as_deref().unwrap_or("it does not answer");
+            tracing::warn!(why, "lost the connection to Redis; trying again");
+            if lost.is_none() {
+                let_go(&self.commands).await;
+            }
+        }
+    }
+
+    /// Whether this Redis may be used at all; what endangers messages is warned of.
+    fn judge(&self, found: &Found, unknown_said: &mut bool) -> Result<(), String> {
+        if let Some(version) = &found.too_old {
+            return Err(format!("this Redis is too old ({version}): version 7.0 is needed"));
+        }
+        if found.durability == Durability::Unknown && !std::mem::replace(unknown_said, true) {
+            tracing::warn!(
+                "unknown whether Redis keeps what it is given: its ACL refuses INFO or CONFIG"
+            );
+        }
+        for danger in &found.dangers {
+            tracing::warn!("{danger}");
+        }
+        if let Some(missing) = self.demand.level().and_then(|level| found.misses(level)) {
+            let why = format!("this Redis does not give what store.durability demands: {missing}");
+            // Found at the start it is a mistake; found later, after a failover, it is an accident.
+            if !self.health.was_ever_up() {
+                return Err(why);
+            }
+            tracing::error!("{why}");
+        }
+        self.health.found(found.durability);
+        Ok(())
+    }
+
+    /// Returns when the connection is of no more use although nothing said so.
+    async fn until_silent(&self) {
+        tokio::select! {
+            () = self.health.doubted() => {}
+            () = self.until_no_heartbeat() => {}
+        }
+    }
+
+    /// In a cluster one server may be silent alone; it is asked until it answers or is replaced.
+    async fn until_no_heartbeat(&self) {
+        loop {
+            tokio::time::sleep(HEARTBEAT).await;
+            if !self.health.ask_silent(&self.commands).await
+                && let Err(failure) = self.commands.ping::<Value>(None).await
+                && is_silence(&failure)
+            {
+                return;
+            }
+        }
+    }
+}
+
+/// Makes fred begin a new connection; whatever is under way on the old one fails.
+async fn let_go(client: &impl ClientLike) {
+    let done = tokio::time::timeout(LET_GO_WITHIN, client.force_reconnection()).await;
+    if let Ok(Err(failure)) = done {
+        tracing::debug!(%failure, "cannot begin a new connection yet");
+    }
+}
+
+/// The subscriber has no other traffic out, so a hanging Redis would never be noticed on it.
+async fn keep_alive(subscriber: SubscriberClient) {
+    loop {
+        tokio::time::sleep(HEARTBEAT).await;
+        if subscriber.is_connected()
+            && let Err(failure) = subscriber.ping::<Value>(None).await
+            && is_silence(&failure)
+        {
+            tracing::warn!("Redis does not answer the subscriber; trying again");
+            let_go(&subscriber).await;
         }
     }
 }

@@ -4,12 +4,15 @@
 //! fred's defaults that would hurt, and its errors, are dealt with here and nowhere else.
 mod checks;
 mod failure;
+mod health;
 mod link;
+mod replicated;
 mod script;
 mod settings;
 
 pub use failure::refusal;
 pub use link::Link;
+pub use replicated::run_replicated;
 pub use script::Script;
 
 /// The channel all nodes hear.

@@ -6,7 +6,7 @@ use fred::{
     prelude::{Builder, Config, ReconnectPolicy, TcpConfig},
     types::{
         RespVersion,
-        config::{ConnectionConfig, PerformanceConfig, UnresponsiveConfig},
+        config::{ConnectionConfig, PerformanceConfig, ReconnectError, UnresponsiveConfig},
     },
 };
 use secrecy::{ExposeSecret, SecretString};
@@ -17,7 +17,13 @@ const SCHEMES: [&str; 6] =
 const LONGEST_QUEUE: usize = 10_000;
 /// Pushes that may wait to be read; more are a `Lagged`, which is repaired from the log.
 const LONGEST_FEED: usize = 8_192;
-/// A connection that owes an answer for this long is given up.
+/// How long a connection may take to be there, and each step of its greeting. Short, because one
+/// that was begun while Redis was away holds up the next.
+const CONNECT_WITHIN: Duration = Duration::from_secs(1);
+/// Between two tries to connect: at first and at most, in ms. Redis back means acks again.
+const RETRY_MS: (u32, u32) = (100, 500);
+/// fred's own rule for a connection that owes an answer. It counts from the last write, so it is
+/// for the idle only; `link.rs` has the one for the busy.
 const UNRESPONSIVE: Duration = Duration::from_secs(5);
 
 /// A builder of clients for this URL. The error never holds the URL: it may have a password.
@@ -30,11 +36,11 @@ pub(super) fn builder(url: &SecretString, command_timeout: Duration) -> anyhow::
     config.version = RespVersion::RESP3;
     // Redis may come later than we do.
     config.fail_fast = false;
-    let mut policy = ReconnectPolicy::new_exponential(0, 100, 5_000, 2);
+    let mut policy = ReconnectPolicy::new_exponential(0, RETRY_MS.0, RETRY_MS.1, 2);
     policy.set_jitter(100);
     let mut builder = Builder::from_config(config);
     builder.set_policy(policy);
-    builder.set_connection_config(connection(command_timeout));
+    builder.set_connection_config(connection());
     builder.set_performance_config(PerformanceConfig {
         default_command_timeout: command_timeout,
         ..PerformanceConfig::default()
@@ -49,10 +55,12 @@ pub(super) fn with_long_feed(builder: &Builder) -> Builder {
     subscriber
 }
 
-fn connection(command_timeout: Duration) -> ConnectionConfig {
+fn connection() -> ConnectionConfig {
     ConnectionConfig {
-        connection_timeout: UNRESPONSIVE,
-        internal_command_timeout: command_timeout,
+        connection_timeout: CONNECT_WITHIN,
+        internal_command_timeout: CONNECT_WITHIN,
+        // A primary that was made a replica says so in its answers only.
+        reconnect_errors: vec![ReconnectError::ReadOnly],
         // A command whose answer was lost may have been done: whoever sent it decides.
         max_command_attempts: 1,
         max_command_buffer_len: LONGEST_QUEUE,

@@ -3,6 +3,7 @@ use async_trait::async_trait;
 
 use crate::{
     domain::{
+        durability::Durability,
         id::{MessageId, RoomId},
         message::{Entry, Message},
         position::{Cursor, Head, Position, ResetReason},
@@ -73,6 +74,9 @@ pub struct Resumed {
 #[async_trait]
 pub trait Log: Send + Sync {
     async fn append(&self, message: &Message) -> Result<Appended>;
+
+    /// What a message survives whose append returned `Ok`, as far as is known now.
+    fn durability(&self) -> Durability;
 
     async fn page(&self, room: &RoomId, range: Range, limit: usize) -> Result<Page>;
 

@@ -47,6 +47,8 @@ metrics! {
     client_reset: Counter<u64>,
     /// Retried messages that were recognised.
     dup: Counter<u64>,
+    /// Sessions this node closed, by reason.
+    closed: Counter<u64>,
     /// Connections closed because they did not read.
     slow_closed: Counter<u64>,
     /// Client events refused, by code.

@@ -1,12 +1,18 @@
 //! The door: what may not come in, what may not leak out, and streams that end midway.
+use std::time::Duration;
+
 use futures_util::{SinkExt, StreamExt};
 use rstest::rstest;
 use serde_json::{Value, json};
 use tokio_tungstenite::{connect_async, tungstenite::Message};
 
 use crate::harness::{
-    Alone, Arrival, Cluster, Http, Node, Settings, Transport, User, eventually, new_mid, patiently,
+    Alone, Arrival, Cluster, Http, Node, Settings, Stopwatch, Transport, User, eventually, new_mid,
+    patiently,
 };
+
+/// How long who was refused may stay.
+const REFUSED_STAYS: Duration = Duration::from_millis(1_800);
 
 const POLLING: &str = "/socket.io/?EIO=4&transport=polling";
 
@@ -138,6 +144,21 @@ async fn a_page_of_another_origin_is_turned_away_where_origins_are_listed() {
     assert_eq!(http(&node).await.get(POLLING).await.unwrap().status, 200, "no page, no origin");
 }
 
+#[rstest]
+#[case::by_websocket(Transport::WebSocket)]
+#[case::by_polling(Transport::Polling)]
+#[tokio::test]
+async fn who_is_refused_may_hear_it_and_is_gone_soon(#[case] transport: Transport) {
+    let node = Alone::forgetful(Settings::default()).await;
+
+    let mallory = Arrival::of("admin").by(transport).knock(node.address()).await;
+    let watch = Stopwatch::start();
+    mallory.closed().await;
+
+    assert!(watch.elapsed() < REFUSED_STAYS, "stayed for {:?}", watch.elapsed());
+    assert_eq!(mallory.is_refused().await["message"], "reserved");
+}
+
 #[tokio::test]
 async fn a_node_that_is_going_sends_new_people_elsewhere() {
     let settings = Settings::default().with("drain.spread", "3s").with("drain.deadline", "20s");
@@ -151,6 +172,7 @@ async fn a_node_that_is_going_sends_new_people_elsewhere() {
 
     assert_eq!((ready, answer.status), (503, 503), "{answer:?}");
     assert!(answer.header("retry-after").is_some(), "{answer:?}");
+    assert_eq!(node.metric_of("hubbub_handshake_refused_total", "reason=\"draining\"").await, 1);
     node.ends_well().await;
 }
 

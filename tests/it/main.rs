@@ -1,6 +1,7 @@
 //! All tests that run Hubbub's parts from outside, in one binary.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+mod admission;
 mod bad_inputs;
 mod contract;
 mod door;
@@ -12,3 +13,4 @@ mod position;
 mod presence;
 mod restarts;
 mod shutdown;
+mod slow;

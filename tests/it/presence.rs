@@ -5,9 +5,7 @@ use rstest::rstest;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::harness::{
-    Arrival, Cluster, Node, Settings, Stage, User, eventually, eventually_within,
-};
+use crate::harness::{Arrival, Cluster, Node, Settings, Stage, Stopwatch, User, eventually};
 
 /// How soon a dead node's people are gone.
 const DEAD_NODE_WITHIN: Duration = Duration::from_secs(15);
@@ -67,7 +65,8 @@ async fn two_tabs_are_one_user_until_both_are_closed(#[case] stage: Stage) {
 #[case::cluster(Stage::Cluster)]
 #[tokio::test]
 async fn who_comes_back_within_the_grace_was_never_away(#[case] stage: Stage) {
-    let settings = hurried().with("presence.grace", "2s");
+    // Long enough to come back on a busy machine.
+    let settings = hurried().with("presence.grace", "8s");
     let [here, there, yonder] = stage.start_with(settings).await;
     let bob = yonder.join("bob", "lobby").await;
     let ada = here.join("ada", "lobby").await;
@@ -104,13 +103,15 @@ async fn a_killed_nodes_people_are_gone_soon_and_others_stay(#[case] settings: S
     assert_eq!(bob.sees_in("lobby").await.len(), 3);
 
     here.kill().await;
+    let dead = Stopwatch::start();
 
-    eventually_within(DEAD_NODE_WITHIN, "ada is gone", || async {
+    eventually("ada is gone", || async {
         let seen = bob.sees_in("lobby").await;
         assert!([&bob, &cyd].iter().all(|user| seen.contains(&user.id().to_owned())));
         (!seen.contains(&ada.id().to_owned())).then_some(())
     })
     .await;
+    assert!(dead.elapsed() < DEAD_NODE_WITHIN, "ada was there for {:?}", dead.elapsed());
     cyd.is_told("left", &ada).await;
 }
 
@@ -186,7 +187,7 @@ async fn presence_heals_after_redis_has_forgotten_everything() {
     let mut both = [ada.id().to_owned(), bob.id().to_owned()];
     both.sort();
 
-    here.redis().run("FLUSHALL").await;
+    here.redis().run("FLUSHALL").await.unwrap();
 
     eventually("both are there again", || async {
         (bob.sees_in("lobby").await == both).then_some(())

@@ -3,9 +3,14 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod cluster;
+mod durability;
 mod hearing;
 mod log;
 mod members;
 mod outage;
+#[path = "../it/harness/port.rs"]
+mod port;
 mod server;
+#[path = "../it/harness/stopwatch.rs"]
+mod stopwatch;
 mod world;

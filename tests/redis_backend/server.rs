@@ -1,29 +1,31 @@
-//! A Redis server of one's own: a free port, a directory that vanishes, ended by its PID.
+//! A Redis server of one's own: a port, a directory that vanishes, ended by its PID.
 use std::{
     io::{Read, Write},
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
 
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
+use crate::{port::Port, world::SOON};
+
 pub(crate) struct Server {
-    port: u16,
+    port: Port,
     dir: TempDir,
     child: Option<Child>,
     /// The port of the cluster's bus, for a node of one.
-    bus: Option<u16>,
+    bus: Option<Port>,
 }
 
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
+/// Between two looks at whether it answers.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 impl Server {
     /// A place for a server that does not run yet.
     pub(crate) fn absent() -> Self {
-        Self { port: free_port(), dir: tempfile::tempdir().unwrap(), child: None, bus: None }
+        Self { port: Port::reserve(), dir: tempfile::tempdir().unwrap(), child: None, bus: None }
     }
 
     pub(crate) fn start() -> Self {
@@ -35,45 +37,51 @@ impl Server {
     /// A node of a cluster that has no slots yet.
     pub(crate) fn start_for_cluster() -> Self {
         let mut server = Self::absent();
-        server.bus = Some(free_port());
+        server.bus = Some(Port::reserve());
         server.run();
         server
     }
 
     pub(crate) fn port(&self) -> u16 {
-        self.port
+        self.port.number()
     }
 
     pub(crate) fn bus(&self) -> u16 {
-        self.bus.expect("a node of a cluster")
+        self.bus.as_ref().expect("a node of a cluster").number()
     }
 
     /// Starts it on the data it left, and waits until it answers.
     pub(crate) fn run(&mut self) {
-        let bus = self.bus.unwrap_or_default().to_string();
+        let bus = self.bus.as_ref().map_or(0, Port::number).to_string();
         let cluster: &[&str] = match self.bus {
             Some(_) => &["--cluster-enabled", "yes", "--cluster-port", &bus],
             None => &[],
         };
-        let child = Command::new("/usr/bin/redis-server")
+        let child = Command::new("redis-server")
             .args(cluster)
-            .args(["--port", &self.port.to_string(), "--bind", "127.0.0.1", "--save", ""])
+            .args(["--port", &self.port().to_string(), "--bind", "127.0.0.1", "--save", ""])
             .args(["--appendonly", "yes", "--appendfsync", "everysec", "--dir"])
             .arg(self.dir.path())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
-            .unwrap();
+            .expect("redis-server is on the PATH");
         self.child = Some(child);
-        let end = Instant::now() + Duration::from_secs(10);
+        let end = Instant::now() + SOON;
         while !self.try_cli(&["PING"]).is_some_and(|reply| reply.contains("PONG")) {
             assert!(Instant::now() < end, "redis-server did not come up");
-            std::thread::yield_now();
+            std::thread::sleep(LOOK_AGAIN);
         }
     }
 
-    /// As `kill -9`.
-    pub(crate) fn kill(&mut self) {
+    /// As `kill -9`, but for what it has answered and not yet written: on a slow disk those may be
+    /// two seconds.
+    pub(crate) fn crash(&mut self) {
+        assert_eq!(self.cli(&["CONFIG", "SET", "appendfsync", "always"]), "+OK");
+        self.kill();
+    }
+
+    fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
             child.kill().unwrap();
             child.wait().unwrap();
@@ -82,20 +90,20 @@ impl Server {
 
     /// It lives, and answers nothing.
     pub(crate) fn hang(&self) {
-        self.signal("-STOP");
+        self.signal(Signal::STOP);
     }
 
     pub(crate) fn resume(&self) {
-        self.signal("-CONT");
+        self.signal(Signal::CONT);
     }
 
-    fn signal(&self, signal: &str) {
-        let pid = self.child.as_ref().expect("a server runs").id().to_string();
-        assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
+    fn signal(&self, signal: Signal) {
+        let child = self.child.as_ref().expect("a server runs");
+        kill_process(Pid::from_child(child), signal).unwrap();
     }
 
     pub(crate) fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}", self.port)
+        format!("redis://127.0.0.1:{}", self.port())
     }
 
     /// One command on a connection of its own; the raw reply.
@@ -104,8 +112,8 @@ impl Server {
     }
 
     fn try_cli(&self, args: &[&str]) -> Option<String> {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).ok()?;
-        stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port())).ok()?;
+        stream.set_read_timeout(Some(SOON)).ok()?;
         let parts = args.iter().map(|arg| format!("${}\r\n{arg}\r\n", arg.len()));
         let mut command = format!("*{}\r\n{}", args.len(), parts.collect::<String>());
         // QUIT, so that the reply has an end.

@@ -20,7 +20,7 @@ use secrecy::SecretString;
 use crate::server::Server;
 
 /// Longer than anything here takes, unless it never happens.
-pub(crate) const SOON: Duration = Duration::from_secs(20);
+pub(crate) const SOON: Duration = Duration::from_secs(30);
 
 pub(crate) fn store_config(server: &Server) -> Store {
     Store {
@@ -29,6 +29,7 @@ pub(crate) fn store_config(server: &Server) -> Store {
         retention_messages: 1_000,
         retention_age: Duration::ZERO,
         command_timeout: Duration::from_secs(2),
+        durability: hubbub::config::store::Demand::Auto,
     }
 }
 
@@ -59,7 +60,7 @@ impl Node {
         let link = Link::connect(&store.url, store, &lifecycle).unwrap();
         let (adapter, hearing) = RedisAdapter::open(Arc::clone(&link), &lifecycle).unwrap();
         let id = clock::new_node();
-        let store = RedisStore::open(Arc::clone(&link), store, presence, id.clone());
+        let store = RedisStore::open(Arc::clone(&link), store, presence, id.clone(), &lifecycle);
         Self { id, link, store, adapter, hearing, lifecycle }
     }
 

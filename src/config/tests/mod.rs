@@ -232,6 +232,10 @@ fn what_contradicts_itself_is_told_with_what_is_allowed() {
             &["drain.spread=25s"],
             "drain.deadline = 30s: must be more than drain.balancer_lag and drain.spread together, which is 30s (from default; drain.spread from --set)",
         ),
+        (
+            &["server.max_connections=1000"],
+            "server.max_sessions = 40000: must be less than server.max_connections, which is 1000",
+        ),
         (&["internal.listen=127.0.0.1:3000"], "must be another address than server.listen"),
         (&["store.url=redis-sentinel://h"], "add ?sentinelServiceName=NAME"),
         (

@@ -77,6 +77,7 @@ struct Arrived {
     pipe: Arc<Pipe>,
     ready: Frame,
     connection: Arc<Connection>,
+    gateway: Gateway,
 }
 
 impl Gateway {
@@ -146,6 +147,7 @@ impl Gateway {
             connection: &connection.id,
             device: device.as_deref(),
             node: &self.app.node,
+            durability: self.app.log.durability(),
             limits: self.app.config.as_ref().into(),
             server_time: clock::now_ms(),
             rooms: [],
@@ -158,7 +160,7 @@ impl Gateway {
         let native = Native { caller, app: self.app.clone(), _outbox: outbox.clone() };
         let pipe = self.pipe(Arc::new(native), outbox);
         wire(socket, &pipe);
-        socket.extensions.insert(Arrived { pipe, ready, connection });
+        socket.extensions.insert(Arrived { pipe, ready, connection, gateway: self.clone() });
         // Whether the online set could be told is not a reason to turn anybody away: what the
         // store does not hold yet, the next comparison enters.
         if let Err(error) = self.app.presence.enter(&online.0, &online.1).await {
@@ -179,6 +181,7 @@ pub(in crate::gateway) fn wire(socket: &Arc<Socket<LocalAdapter>>, pipe: &Arc<Pi
 async fn greet(socket: SocketRef) {
     if let Some(arrived) = socket.extensions.remove::<Arrived>() {
         arrived.connection.push(&arrived.ready);
+        arrived.gateway.tell_if_degraded(&arrived.connection);
         arrived.pipe.start();
     }
 }
@@ -203,6 +206,6 @@ impl Gateway {
         let own = began_as_websocket
             .then(|| socket.req_parts().extensions.get::<Arc<Conn>>().cloned())
             .flatten();
-        Arc::new(SocketOutbox::new(socket, self.door.link(socket.id, eio3, own)))
+        SocketOutbox::new(socket, self.door.link(socket.id, eio3, own))
     }
 }

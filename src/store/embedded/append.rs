@@ -110,7 +110,7 @@ fn known(tables: &Tables<'_>, rules: &Rules, message: &Message, now: u64) -> Res
         }
         ended => ended.map(|before| before.ends),
     };
-    if mid.made_at_ms().is_some_and(|made| made.saturating_add(rules.idempotency) < now) {
+    if mid.made_at_ms().is_some_and(|made| made.saturating_add(rules.idempotency) <= now) {
         return Ok(Known::Refused(Error::Expired));
     }
     let meta = meta_of(&tables.rooms, &tables.entries, room)?.unwrap_or_else(|| Meta {

@@ -51,6 +51,11 @@ impl Disk {
         Ok(Self { db: RwLock::new(Some(db)), opener: Some(opener), tried: Mutex::default() })
     }
 
+    /// Whether what is written is still there after the process.
+    pub(super) fn is_lasting(&self) -> bool {
+        self.opener.is_some()
+    }
+
     /// Runs `work` on the database, if there is one.
     pub(super) fn with<T>(&self, work: impl FnOnce(&Database) -> T) -> Option<T> {
         self.db.read().as_ref().map(work)

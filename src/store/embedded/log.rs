@@ -12,6 +12,7 @@ use crate::{
     adapter::envelope,
     clock,
     domain::{
+        durability::Durability,
         id::{MessageId, RoomId},
         message::{Entry, Message},
         position::{Continuity, Cursor, Head, ResetReason, Span, continuity},
@@ -24,6 +25,10 @@ use crate::{
 impl Log for EmbeddedStore {
     async fn append(&self, message: &Message) -> Result<Appended> {
         self.ask(|reply| Request::Append(message.clone(), reply)).await
+    }
+
+    fn durability(&self) -> Durability {
+        if self.disk.is_lasting() { Durability::Disk } else { Durability::None }
     }
 
     async fn page(&self, room: &RoomId, range: Range, limit: usize) -> Result<Page> {

@@ -12,16 +12,17 @@ use crate::{
     adapter::envelope,
     clock,
     domain::{
+        durability::Durability,
         id::{MessageId, RoomId},
         message::Message,
         position::{Continuity, Cursor, Head, LAST_SEQ, Position, ResetReason, Span, continuity},
     },
-    error::{Error, Result},
+    error::{Error, Outcome, Result},
     redis::{Script, room_channel},
     store::log::{Appended, LONGEST_PAGE, Log, Page, Range, Resumed},
 };
 
-static APPEND: Script = Script::new(include_str!("scripts/append.lua"));
+pub(super) static APPEND: Script = Script::new(include_str!("scripts/append.lua"));
 static PAGE: Script = Script::new(include_str!("scripts/page.lua"));
 
 /// Heads asked for by one flush.
@@ -73,6 +74,7 @@ impl RedisStore {
             message.mid.made_at_ms().map(|ms| ms.to_string()).unwrap_or_default(),
             self.store.retention_age.as_millis().to_string(),
             room_channel(message.room.as_str()),
+            u8::from(self.commits.is_some()).to_string(),
         ]
     }
 
@@ -122,6 +124,7 @@ fn appended(reply: &[String]) -> Result<Appended> {
         ["OK", epoch, seq, ts, heard] => (false, [epoch, seq, ts], Some(heard)),
         ["DUP", epoch, seq, ts] => (true, [epoch, seq, ts], None),
         ["CONFLICT"] => return Err(Error::IdempotencyConflict),
+        ["UNSURE"] => return Err(Error::unavailable(Outcome::Unknown)),
         ["EXPIRED"] => return Err(Error::Expired),
         _ => return Err(anyhow!("unknown reply to an append: {texts:?}").into()),
     };
@@ -146,10 +149,18 @@ impl Log for RedisStore {
             keys::log(room),
             keys::idempotency(room, message.author.user(), &message.mid),
         ];
-        let reply = APPEND.run(&self.link, keys, self.append_args(message)).await?;
+        let args = self.append_args(message);
+        let reply = match &self.commits {
+            Some(commits) => commits.append(keys, args).await?,
+            None => APPEND.run(&self.link, keys, args).await?,
+        };
         let appended = appended(&reply)?;
         self.note_room(room, appended.position.seq == 1).await;
         Ok(appended)
+    }
+
+    fn durability(&self) -> Durability {
+        self.link.durability()
     }
 
     async fn page(&self, room: &RoomId, range: Range, limit: usize) -> Result<Page> {

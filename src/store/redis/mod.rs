@@ -1,5 +1,6 @@
 //! The Redis backend: standalone, Sentinel or Cluster. Each change is one script on keys of one
 //! slot, so it is atomic on all three.
+mod commits;
 mod keys;
 mod lease;
 mod log;
@@ -14,9 +15,14 @@ use std::{
 
 use parking_lot::Mutex;
 
+use self::commits::Commits;
 use crate::{
-    config::{presence::Presence, store::Store},
+    config::{
+        presence::Presence,
+        store::{Demand, Store},
+    },
     domain::id::{NodeId, RoomId},
+    lifecycle::Lifecycle,
     redis::Link,
 };
 
@@ -30,13 +36,24 @@ pub struct RedisStore {
     indexed: Mutex<HashSet<RoomId>>,
     /// Whether this process has ever had a lease.
     leased: AtomicBool,
+    /// Where an append waits for a second Redis.
+    commits: Option<Commits>,
     /// One for each stripe of places; see `members.rs`.
     stripes: Vec<tokio::sync::Mutex<()>>,
 }
 
 impl RedisStore {
-    pub fn open(link: Arc<Link>, store: &Store, presence: &Presence, node: NodeId) -> Arc<Self> {
+    pub fn open(
+        link: Arc<Link>,
+        store: &Store,
+        presence: &Presence,
+        node: NodeId,
+        lifecycle: &Lifecycle,
+    ) -> Arc<Self> {
+        let waits = store.durability == Demand::Replica;
+        let commits = waits.then(|| Commits::open(link.clone(), lifecycle));
         Arc::new(Self {
+            commits,
             link,
             store: store.clone(),
             presence: presence.clone(),

@@ -1,16 +1,12 @@
 // Headless Chromium: each page in a profile of its own, with everything it complained of.
 import { chromium } from "playwright-core";
 
+import { launching } from "./chromium.mjs";
 import { WITHIN_MS } from "./wait.mjs";
-
-const ARGS = [
-  "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-  "--disable-background-networking", "--disable-component-update", "--disable-sync",
-];
 
 /** A browser that the stage closes; every page has a context, hence a storage, of its own. */
 export async function openBrowser(stage) {
-  const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", headless: true, args: ARGS });
+  const browser = await chromium.launch(launching());
   const complaints = [];
   stage.owns({ close: () => browser.close(), told: () => ["the pages complained:", ...complaints, "(end)"].join("\n  ") });
 

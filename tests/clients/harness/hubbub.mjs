@@ -5,11 +5,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-import { freePort, kill, run } from "./processes.mjs";
+import { find, freePlace, kill, run } from "./processes.mjs";
 import { until, within } from "./wait.mjs";
 
 const BINARY = process.env.HUBBUB_BIN ?? fileURLToPath(new URL("../../../target/debug/hubbub", import.meta.url));
-const REDIS = process.env.REDIS_SERVER ?? "/usr/bin/redis-server";
 
 /** One node; it can be stopped, killed, and started again on the same addresses and store. */
 class Node {
@@ -70,23 +69,23 @@ class Node {
 
 /** A node on loopback ports of its own, started and ready. */
 export async function startNode({ store, name = "node", env }) {
-  const [listen, internal] = [`127.0.0.1:${await freePort()}`, `127.0.0.1:${await freePort()}`];
+  const [listen, internal] = [await freePlace(), await freePlace()].map(({ host, port }) => `${host}:${port}`);
   return new Node({ name, listen, internal, store, env }).start();
 }
 
 /** A Redis that keeps every write, in a folder of its own. */
 export async function startRedis() {
-  const port = await freePort();
+  const { host, port } = await freePlace();
   const folder = mkdtempSync(join(tmpdir(), "hubbub-redis-"));
-  const options = { port, bind: "127.0.0.1", dir: folder, appendonly: "yes", save: "" };
-  const redis = run(REDIS, Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)]));
+  const options = { port, bind: host, dir: folder, appendonly: "yes", save: "" };
+  const redis = run(find("REDIS_SERVER", "redis-server"), Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)]));
   const remove = () => rmSync(folder, { recursive: true, force: true });
   const ready = new Promise((settle) => redis.output.on("data", () => redis.said().includes("Ready to accept connections") && settle()));
   const ended = redis.ended.then((code) => assert.fail(`Redis ended while starting, with ${code}\n${redis.said()}`));
   ended.catch(() => {});
   await within(Promise.race([ready, ended]), "Redis ready", redis.said);
   return {
-    url: `redis://127.0.0.1:${port}`,
+    url: `redis://${host}:${port}`,
     stop: async () => {
       await kill(redis);
       remove();

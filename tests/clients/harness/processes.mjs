@@ -1,6 +1,8 @@
 // Child processes that never outlive the tests: ended by handle, never by name.
 import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
 import { createServer } from "node:net";
+import { delimiter, join } from "node:path";
 
 import { within } from "./wait.mjs";
 
@@ -26,16 +28,30 @@ export async function kill(process) {
   await within(process.ended, `process ${process.pid} gone after SIGKILL`);
 }
 
-/** A loopback port nobody listens on, below those that outgoing connections take. */
-export async function freePort() {
+/** On Linux all of 127/8 is this machine: with an address of its own no process meets another's ports. */
+const HOST = process.platform === "linux" ? `127.${1 + (process.pid >> 16)}.${(process.pid >> 8) & 255}.${process.pid & 255}` : "127.0.0.1";
+const given = new Set();
+
+/** Where nobody listens: a loopback address and a port, below those that outgoing connections take; given once. */
+export async function freePlace() {
   for (;;) {
     const port = 20_000 + Math.floor(Math.random() * 12_000);
+    if (given.has(port)) continue;
+    given.add(port);
     const probe = createServer();
     const free = await new Promise((settle) => {
       probe.once("error", () => settle(false));
-      probe.listen(port, "127.0.0.1", () => settle(true));
+      probe.listen(port, HOST, () => settle(true));
     });
     await new Promise((closed) => probe.close(closed));
-    if (free) return port;
+    if (free) return { host: HOST, port };
   }
+}
+
+/** A program: the one a variable names, or the first of these names on the PATH. */
+export function find(variable, ...names) {
+  const folders = (process.env.PATH ?? "").split(delimiter);
+  const found = process.env[variable] ?? names.flatMap((name) => folders.map((folder) => join(folder, name))).find(existsSync);
+  if (!found) throw new Error(`there is no ${names[0]} on the PATH: install it (make tools), or say where it is with ${variable}`);
+  return found;
 }

@@ -1,5 +1,5 @@
 //! A raw connection: sends any bytes, and keeps every frame that comes back as it came.
-use std::{net::SocketAddr, time::Duration};
+use std::net::SocketAddr;
 
 use data_encoding::BASE64;
 use futures_util::{
@@ -13,10 +13,7 @@ use tokio::{
 use tokio_tungstenite::{WebSocketStream, client_async, tungstenite::Message};
 
 use super::table::prefix;
-use crate::harness::{Http, Transport, beside, patiently};
-
-/// How long an answer or the end may take; without either, the row has failed.
-const ANSWERED_WITHIN: Duration = Duration::from_secs(5);
+use crate::harness::{Http, PATIENCE, Transport, beside, patiently};
 
 type Socket = WebSocketStream<TcpStream>;
 
@@ -114,7 +111,7 @@ impl Line {
     pub(super) async fn hear_until(&mut self, is_last: impl Fn(&str) -> bool) -> Came {
         let mut came = Came::default();
         loop {
-            let Ok(frame) = tokio::time::timeout(ANSWERED_WITHIN, self.frames.recv()).await else {
+            let Ok(frame) = tokio::time::timeout(PATIENCE, self.frames.recv()).await else {
                 came.stuck = true;
                 return came;
             };

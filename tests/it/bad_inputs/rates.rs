@@ -1,22 +1,25 @@
 //! Rows of the table of bad inputs about too much: too many, too fast, too deep.
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use super::vitals::Vitals;
 use crate::harness::{
     Alone, Settings, Stage, User, eventually, eventually_within, heavy, new_mid, texts,
 };
 
-/// Processor time that one bad event may cost, in ms; an unoptimised build is allowed several times that.
-const COSTS_AT_MOST: u64 = if cfg!(debug_assertions) { 25 } else { 5 };
+/// Processor time that one bad event may cost; an unoptimised build is allowed several times that.
+const COSTS_AT_MOST: Duration = Duration::from_millis(if cfg!(debug_assertions) { 25 } else { 5 });
 
+/// Few enough a second that a burst is still one on a busy machine.
 fn slow() -> Settings {
-    Settings::default().with("limits.message_rate", 10).with("limits.message_burst", 20)
+    Settings::default().with("limits.message_rate", 2).with("limits.message_burst", 20)
 }
 
-/// Sends many without waiting: their mids and answers, in order.
+/// How long somebody may be refused and go on, before being sent away.
+const SENT_AWAY_AFTER: Duration = Duration::from_secs(10);
+
+/// Sends many without waiting: their mids and answers, in order; to the end, if it comes before.
 async fn burst(user: &User, count: usize) -> Vec<(String, Value)> {
     let send = |_| {
         let mid = new_mid();
@@ -25,7 +28,8 @@ async fn burst(user: &User, count: usize) -> Vec<(String, Value)> {
     let begun: Vec<_> = (0..count).map(send).collect();
     let mut answers = Vec::new();
     for (id, mid) in begun {
-        answers.push((mid, user.answer_to(id).await));
+        let Some(answer) = user.answer_before_the_end(id).await else { break };
+        answers.push((mid, answer));
     }
     answers
 }
@@ -49,6 +53,7 @@ async fn who_sends_too_fast_is_told_when_to_send_again_and_loses_nothing(#[case]
 
     let answers = burst(&ada, 31).await;
 
+    assert_eq!(answers.len(), 31);
     let (first, rest) = answers.split_at(20);
     assert_eq!(accepted(first).len(), 20);
     let refused: Vec<_> = rest.iter().filter(|(_, answer)| answer["ok"] != true).collect();
@@ -56,7 +61,7 @@ async fn who_sends_too_fast_is_told_when_to_send_again_and_loses_nothing(#[case]
     for (_, answer) in &refused {
         let (error, wait) = (&answer["error"], answer["error"]["retry_after_ms"].as_u64().unwrap());
         assert_eq!((&error["code"], &error["retryable"]), (&json!("rate_limited"), &json!(true)));
-        assert!((1..=100).contains(&wait), "{answer}");
+        assert!((1..=500).contains(&wait), "{answer}");
     }
     assert_eq!(history(&ada).await, accepted(&answers));
     for (mid, _) in &refused {
@@ -83,15 +88,20 @@ async fn a_thousand_at_once_are_all_answered_and_those_accepted_are_in_order(#[c
     let ada = here.join("ada", "lobby").await;
     let bob = there.join("bob", "lobby").await;
 
+    let began = Instant::now();
     let answers = burst(&ada, 1_000).await;
 
+    let is_late = began.elapsed() > SENT_AWAY_AFTER;
+    assert!(answers.len() == 1_000 || is_late, "{} were answered", answers.len());
     let accepted = accepted(&answers);
     assert!((20..200).contains(&accepted.len()), "{}", accepted.len());
     for (_, answer) in answers.iter().filter(|(_, answer)| answer["ok"] != true) {
         assert_eq!(answer["error"]["code"], "rate_limited");
     }
     assert_eq!(bob.hears_texts(accepted.len()).await, accepted);
-    assert_eq!(history(&ada).await, accepted);
+    let kept = history(&bob).await;
+    assert_eq!(kept[..accepted.len()], accepted);
+    assert!(kept.len() == accepted.len() || is_late, "{} of {}", accepted.len(), kept.len());
 }
 
 // B111
@@ -101,7 +111,7 @@ async fn who_will_not_slow_down_is_told_why_and_sent_away() {
     let ada = node.join("ada", "lobby").await;
     let bob = node.join("bob", "lobby").await;
 
-    eventually_within(Duration::from_secs(20), "ada is sent away", || async {
+    eventually_within(Duration::from_mins(1), "ada is sent away", || async {
         (0..10).for_each(|_| {
             ada.begin("message:send", ada.message(&new_mid(), "again"));
         });
@@ -141,26 +151,36 @@ async fn typing_a_hundred_times_is_told_once(#[case] stage: Stage) {
     let ada = here.join("ada", "lobby").await;
     let bob = there.join("bob", "lobby").await;
 
+    let began = Instant::now();
     let begun: Vec<u64> =
         (0..100).map(|_| ada.begin("typing:start", json!({ "room": "lobby" }))).collect();
     for id in begun {
         assert_eq!(ada.answer_to(id).await["ok"], true);
     }
-    assert_eq!(bob.next("typing").await["users"][0]["id"], ada.id());
+    // Once in three seconds at most, and all this takes no three seconds where there is a turn.
+    let at_most = 1 + began.elapsed().as_secs() / 3;
     ada.granted("typing:stop", json!({ "room": "lobby" })).await;
 
-    // What comes next is its end: nothing was told in between.
-    assert_eq!(bob.next("typing").await["users"], json!([]));
+    let mut told = 0;
+    loop {
+        let typing = bob.next("typing").await;
+        if typing["users"] == json!([]) {
+            break;
+        }
+        assert_eq!(typing["users"][0]["id"], ada.id());
+        told += 1;
+    }
+    assert!((1..=at_most).contains(&told), "told {told} times, at most {at_most} were due");
 }
 
 // B83 and B138
 #[tokio::test]
 async fn deep_and_padded_events_cost_little() {
-    const TIMES: u64 = 40;
+    const TIMES: u32 = 40;
     let turn = heavy().await;
     let node = Alone::forgetful(Settings::default()).await;
     let ada = node.join("ada", "lobby").await;
-    let vitals = Vitals::of(&node);
+    let process = node.process();
     let deep = format!("{}{}", "[".repeat(30_000), "]".repeat(30_000));
     let padding = ",\"padding\":0".repeat(5_000);
     let inputs = [
@@ -171,14 +191,14 @@ async fn deep_and_padded_events_cost_little() {
     ];
 
     for input in &inputs {
-        let before = vitals.ticks();
+        let before = process.worked();
         for n in 0..TIMES {
-            let id = 1_000_000 + n;
+            let id = 1_000_000 + u64::from(n);
             ada.raw_text(&format!("42/chat,{id}[\"room:leave\",{input}]"));
             assert_eq!(ada.answer_to(id).await["error"]["code"], "bad_request");
         }
-        let cost = (vitals.ticks() - before) * 10;
-        assert!(cost <= TIMES * COSTS_AT_MOST, "{TIMES} cost {cost} ms: {}", &input[..40]);
+        let cost = process.worked().saturating_sub(before);
+        assert!(cost <= TIMES * COSTS_AT_MOST, "{TIMES} cost {cost:?}: {}", &input[..40]);
     }
     drop(turn);
 }

@@ -1,10 +1,5 @@
 //! Opens each backend the same way, so that a suite does not know which one it runs on.
-use std::{
-    net::TcpListener,
-    process::{Child, Command, Stdio},
-    sync::Arc,
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use hubbub::{
     adapter::{Adapter, Hearing, local::LocalAdapter, redis::RedisAdapter},
@@ -18,10 +13,8 @@ use hubbub::{
     },
 };
 use tempfile::TempDir;
-use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::TcpStream,
-};
+
+use crate::harness;
 
 /// A backend that keeps the contract.
 #[derive(Debug, Clone, Copy)]
@@ -51,6 +44,7 @@ impl Default for Settings {
             retention_messages: 10_000,
             retention_age: Duration::ZERO,
             command_timeout: Duration::from_secs(2),
+            durability: hubbub::config::store::Demand::Auto,
         };
         let presence = Presence { lease: long, renew: long, reap: long, grace: long, assert: long };
         Self { store, presence }
@@ -78,7 +72,7 @@ pub(crate) struct Opened {
 enum Below {
     Nothing,
     Folder { _folder: TempDir },
-    Redis(Server),
+    Redis(harness::Redis),
 }
 
 impl Backend {
@@ -95,7 +89,7 @@ impl Backend {
                 (node, Below::Folder { _folder: folder })
             }
             Self::Redis => {
-                let server = Server::start().await;
+                let server = harness::Redis::start().await;
                 (redis(&server, &settings).await, Below::Redis(server))
             }
         };
@@ -123,76 +117,13 @@ fn embedded(folder: Option<&TempDir>, settings: &Settings) -> Node {
     Node { id, log: store.clone(), members: store.clone(), sessions: store, adapter, hearing }
 }
 
-async fn redis(server: &Server, settings: &Settings) -> Node {
+async fn redis(server: &harness::Redis, settings: &Settings) -> Node {
     let id = clock::new_node();
     let lifecycle = Lifecycle::default();
     let Settings { store, presence } = settings;
     let link = Link::connect(&server.url().into(), store, &lifecycle).unwrap();
-    tokio::time::timeout(Duration::from_secs(10), link.ready()).await.unwrap();
-    let store = RedisStore::open(link.clone(), store, presence, id.clone());
+    harness::patiently("Redis", link.ready()).await;
+    let store = RedisStore::open(link.clone(), store, presence, id.clone(), &lifecycle);
     let (adapter, hearing) = RedisAdapter::open(link, &lifecycle).unwrap();
     Node { id, log: store.clone(), members: store.clone(), sessions: store, adapter, hearing }
-}
-
-/// A private Redis, gone with its value.
-struct Server {
-    process: Child,
-    port: u16,
-    _folder: TempDir,
-}
-
-impl Server {
-    async fn start() -> Self {
-        loop {
-            let mut server = Self::launch();
-            // Another test may have taken the port since it was free: then this one has ended, or
-            // whoever answers is another process.
-            let is_ours =
-                super::words::eventually(|| {
-                    let has_ended = server.process.try_wait().unwrap().is_some();
-                    let id = format!("process_id:{}\r", server.process.id());
-                    let info = server_info(server.port);
-                    async move {
-                        if has_ended { Some(false) } else { Some(info.await.ok()?.contains(&id)) }
-                    }
-                })
-                .await;
-            if is_ours {
-                return server;
-            }
-        }
-    }
-
-    fn launch() -> Self {
-        let folder = TempDir::new().unwrap();
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let process = Command::new("redis-server")
-            .args(["--port", &port.to_string(), "--bind", "127.0.0.1"])
-            .args(["--save", "", "--appendonly", "yes", "--dir"])
-            .arg(folder.path())
-            .stdout(Stdio::null())
-            .spawn()
-            .expect("redis-server is on the PATH");
-        Self { process, port, _folder: folder }
-    }
-
-    fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}", self.port)
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-/// What the Redis on a port says of itself.
-async fn server_info(port: u16) -> std::io::Result<String> {
-    let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
-    stream.write_all(b"INFO server\r\nQUIT\r\n").await?;
-    let mut info = String::new();
-    stream.read_to_string(&mut info).await?;
-    Ok(info)
 }

@@ -11,6 +11,9 @@ use super::{
 };
 use hubbub::store::log::Range;
 
+/// A time that ends within a test, and not before a few commits on a busy machine are done.
+const LONG_ENOUGH: Duration = Duration::from_secs(5);
+
 #[rstest]
 #[case::embedded(Embedded)]
 #[case::memory(Memory)]
@@ -117,7 +120,7 @@ async fn the_same_mid_of_another_author_or_in_another_room_is_another_message(
 #[tokio::test]
 async fn a_retry_is_recognised_only_for_the_configured_time(#[case] backend: Backend) {
     let mut settings = Settings::default();
-    settings.store.idempotency = Duration::from_millis(1_500);
+    settings.store.idempotency = LONG_ENOUGH;
     let opened = backend.open_with(settings).await;
     let log = &*opened.node.log;
     let (dated, undated) = (message("lobby", "ada", "a"), message("lobby", "ada", "b"));
@@ -227,7 +230,7 @@ async fn retention_by_count_takes_from_the_front_only(#[case] backend: Backend) 
 #[tokio::test]
 async fn what_is_past_its_age_is_not_read_and_the_head_stays(#[case] backend: Backend) {
     let mut settings = Settings::default();
-    settings.store.retention_age = Duration::from_millis(1_500);
+    settings.store.retention_age = LONG_ENOUGH;
     let opened = backend.open_with(settings).await;
     let log = &*opened.node.log;
     let lobby = room("lobby");

@@ -332,7 +332,7 @@ async fn a_node_that_renews_its_lease_holds_it_and_nobody_reaps_it(#[case] backe
 #[tokio::test]
 async fn a_node_whose_lease_ran_out_is_reaped_without_grace_and_fenced(#[case] backend: Backend) {
     let mut settings = Settings::default();
-    settings.presence.lease = Duration::from_millis(500);
+    settings.presence.lease = Duration::from_secs(3);
     let opened = backend.open_with(settings).await;
     let Some(mut other) = opened.another().await else { return };
     let members = &*opened.node.members;

@@ -1,5 +1,5 @@
 //! The suites' vocabulary: messages, members, cursors, and waiting for what must come.
-use std::{future::Future, time::Duration};
+use std::future::Future;
 
 use hubbub::{
     adapter::{Heard, Hearing},
@@ -14,8 +14,7 @@ use hubbub::{
     store::log::{Appended, Log, Page},
 };
 
-/// How long something that must come may take.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+use crate::harness::{self, patiently};
 
 pub(crate) fn room(id: &str) -> RoomId {
     id.parse().unwrap()
@@ -95,8 +94,7 @@ pub(crate) fn ids(people: &[Person]) -> Vec<&str> {
 
 /// What is heard next.
 pub(crate) async fn next(hearing: &mut Hearing) -> Heard {
-    let next = tokio::time::timeout(PATIENCE, hearing.recv()).await;
-    next.expect("nothing was heard in time").expect("the adapter is gone")
+    patiently("something to hear", hearing.recv()).await.expect("the adapter is gone")
 }
 
 /// The entry that is heard next, whatever else is heard before.
@@ -109,15 +107,6 @@ pub(crate) async fn next_entry(hearing: &mut Hearing) -> Entry {
 }
 
 /// Asks again until the answer is `Some`.
-pub(crate) async fn eventually<T, F: Future<Output = Option<T>>>(mut ask: impl FnMut() -> F) -> T {
-    let wait = async {
-        let mut tick = tokio::time::interval(Duration::from_millis(10));
-        loop {
-            tick.tick().await;
-            if let Some(answer) = ask().await {
-                return answer;
-            }
-        }
-    };
-    tokio::time::timeout(PATIENCE, wait).await.expect("it did not come to be in time")
+pub(crate) async fn eventually<T, F: Future<Output = Option<T>>>(ask: impl FnMut() -> F) -> T {
+    harness::eventually("the answer", ask).await
 }

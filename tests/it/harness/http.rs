@@ -1,14 +1,24 @@
 //! One HTTP/1.1 connection, kept alive: enough for probes and for long-polling.
-use std::{io, net::SocketAddr};
+use std::{
+    io,
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
 
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     net::TcpStream,
 };
 
+/// For how long a connection is kept that nothing is asked on: well below the server's own patience
+/// (`server.header_timeout`), as in every client, or a question would meet its end.
+const KEPT_FOR: Duration = Duration::from_secs(2);
+
 pub(crate) struct Http {
     stream: BufReader<TcpStream>,
     host: SocketAddr,
+    /// When it was connected or answered.
+    idle_since: Instant,
 }
 
 #[derive(Debug)]
@@ -27,7 +37,8 @@ impl Answer {
 
 impl Http {
     pub(crate) async fn connect(host: SocketAddr) -> io::Result<Self> {
-        Ok(Self { stream: BufReader::new(TcpStream::connect(host).await?), host })
+        let stream = BufReader::new(TcpStream::connect(host).await?);
+        Ok(Self { stream, host, idle_since: Instant::now() })
     }
 
     pub(crate) async fn get(&mut self, path: &str) -> io::Result<Answer> {
@@ -51,6 +62,9 @@ impl Http {
     }
 
     async fn ask(&mut self, request: &str) -> io::Result<Answer> {
+        if self.idle_since.elapsed() > KEPT_FOR {
+            *self = Self::connect(self.host).await?;
+        }
         self.stream.write_all(request.as_bytes()).await?;
         let status_line = self.line().await?;
         let status = status_line.split(' ').nth(1).and_then(|status| status.parse().ok());
@@ -63,6 +77,7 @@ impl Http {
         }
         let mut answer = Answer { status, headers, body: String::new() };
         answer.body = self.body(&answer).await?;
+        self.idle_since = Instant::now();
         Ok(answer)
     }
 

@@ -94,6 +94,15 @@ impl Inbox {
         self.wait(|state| state.acks.remove(&id)).await
     }
 
+    /// The answer; none: the connection has ended before.
+    pub(super) async fn ack_before_the_end(&self, id: u64) -> Option<Value> {
+        let answer = self.until(|state| match state.acks.remove(&id) {
+            Some((answer, _)) => Some(Ok(answer)),
+            None => state.closed.clone().map(Err),
+        });
+        answer.await.ok()
+    }
+
     /// The answer, if it has come.
     pub(super) fn ack_if_here(&self, id: u64) -> Option<Value> {
         self.state.lock().acks.remove(&id).map(|(answer, _)| answer)

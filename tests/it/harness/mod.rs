@@ -4,36 +4,41 @@
 //! `let ada = here.join("ada", "lobby").await;`
 //! `ada.say("hello").await;`
 mod cluster;
+mod flood;
 mod http;
 mod inbox;
 mod node;
+mod port;
 mod process;
 mod redis;
 mod settings;
-mod stalled;
+mod stopwatch;
+mod throttle;
 mod transport;
 mod user;
 mod words;
 
-use std::{future::Future, sync::Once, time::Duration};
+use std::{future::Future, sync::LazyLock, time::Duration};
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 pub(crate) use self::{
     cluster::{Alone, Cluster, Stage},
+    flood::{flood, flood_heard_by, some_of_the_flood, stalled},
     http::{Answer, Http},
     node::Node,
     process::Process,
     redis::Redis,
     settings::Settings,
-    stalled::Stalled,
+    stopwatch::Stopwatch,
     transport::Transport,
     user::{Arrival, User, new_mid},
     words::{MessageNew, Sent, messages, texts},
 };
 
-/// How long something that must come may take.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+/// How long something that must come may take, on a machine whose cores are all busy. What heals
+/// late by design ([`Settings::default`]) does not come within it.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 /// Between two looks of [`eventually`].
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
@@ -83,12 +88,14 @@ pub(crate) async fn heavy() -> SemaphorePermit<'static> {
     TURNS.acquire().await.unwrap()
 }
 
-/// As many file descriptors as the system lets us have; nodes inherit them.
-pub(crate) fn many_descriptors() {
+/// As many file descriptors as the system lets us have; what is started later inherits them. How
+/// many that is.
+pub(crate) fn many_descriptors() -> u64 {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
+    static MOST: LazyLock<u64> = LazyLock::new(|| {
         let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
         setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).unwrap();
+        maximum.unwrap_or(u64::MAX)
     });
+    *MOST
 }

@@ -75,10 +75,16 @@ impl Node {
 
     /// What a metric has counted, summed over its labels.
     pub(crate) async fn metric(&self, name: &str) -> i64 {
+        self.metric_of(name, "").await
+    }
+
+    /// What a metric has counted under a label, given as `name="value"`.
+    pub(crate) async fn metric_of(&self, name: &str, label: &str) -> i64 {
         let text = self.probe("/metrics").await.unwrap().body;
         let of = |line: &str| {
             let (metric, value) = line.rsplit_once(' ')?;
-            (metric.split('{').next() == Some(name)).then(|| value.parse::<i64>().ok())?
+            let is_it = metric.split('{').next() == Some(name) && metric.contains(label);
+            is_it.then(|| value.parse::<i64>().ok())?
         };
         text.lines().filter_map(of).sum()
     }

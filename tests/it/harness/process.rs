@@ -1,16 +1,18 @@
 //! A child process: what it says on stderr, the signals it is sent, how it ends, and its end with
 //! the test.
 use std::{
+    fs,
     io::{BufRead, BufReader},
     process::{Child, Command, ExitStatus, Stdio},
     sync::Arc,
     thread,
+    time::Duration,
 };
 
 use parking_lot::Mutex;
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::eventually;
+use super::{eventually, many_descriptors};
 
 pub(crate) struct Process {
     child: Mutex<Child>,
@@ -27,6 +29,8 @@ impl Process {
     }
 
     pub(crate) fn start(name: &str, mut command: Command) -> Self {
+        // Many tests at once need more than a shell's usual 1024 together.
+        many_descriptors();
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -40,6 +44,20 @@ impl Process {
             stderr.lines().map_while(Result::ok).for_each(|line| heard.lock().push(line));
         });
         Self { child: Mutex::new(child), said, name: name.to_owned() }
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.child.lock().id()
+    }
+
+    /// Processor time it has used so far: what it costs, however busy the machine is.
+    pub(crate) fn worked(&self) -> Duration {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.id())).unwrap();
+        let (_, after_name) = stat.rsplit_once(')').unwrap();
+        let fields: Vec<&str> = after_name.split_whitespace().collect();
+        // utime and stime are the 14th and 15th of all, the 12th and 13th from here; in 10 ms.
+        let ticks: u64 = fields[11..=12].iter().map(|ticks| ticks.parse::<u64>().unwrap()).sum();
+        Duration::from_millis(ticks * 10)
     }
 
     pub(crate) fn said(&self) -> Vec<String> {

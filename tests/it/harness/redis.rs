@@ -1,5 +1,5 @@
 //! A Redis of the test's own: it can crash, and come back with what it has written.
-use std::{net::TcpListener, process::Command, time::Duration};
+use std::process::Command;
 
 use parking_lot::Mutex;
 use rustix::process::Signal;
@@ -9,11 +9,11 @@ use tokio::{
     net::TcpStream,
 };
 
-use super::{Process, eventually};
+use super::{PATIENCE, Process, eventually, port::Port};
 
 pub(crate) struct Redis {
     process: Mutex<Option<Process>>,
-    port: u16,
+    port: Port,
     folder: TempDir,
 }
 
@@ -26,20 +26,19 @@ impl Redis {
 
     /// A place for one that is started later.
     pub(crate) fn not_yet() -> Self {
-        // Free a moment ago; a test that loses it to another fails at starting, not silently.
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        Self { process: Mutex::default(), port, folder: TempDir::new().unwrap() }
+        let (process, port) = (Mutex::default(), Port::reserve());
+        Self { process, port, folder: TempDir::new().unwrap() }
     }
 
     pub(crate) fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}", self.port)
+        format!("redis://127.0.0.1:{}", self.port.number())
     }
 
     /// Starts it (again), on the same port and with what is in its folder.
     pub(crate) async fn restart(&self) {
         let mut command = Command::new("redis-server");
         command
-            .args(["--port", &self.port.to_string(), "--bind", "127.0.0.1", "--save", ""])
+            .args(["--port", &self.port.number().to_string(), "--bind", "127.0.0.1", "--save", ""])
             .args(["--appendonly", "yes", "--appendfsync", "everysec", "--dir"])
             .arg(self.folder.path());
         *self.process.lock() = Some(Process::start("redis-server", command));
@@ -50,8 +49,11 @@ impl Redis {
         .await;
     }
 
-    /// Kills it as a crash would; the port is free afterwards.
+    /// Kills it as a crash would, but for what it has answered and not yet written: on a slow disk
+    /// those may be two seconds. Nobody else can take its place meanwhile.
     pub(crate) async fn kill(&self) {
+        let written = self.run("CONFIG SET appendfsync always").await.unwrap();
+        assert!(written.starts_with("+OK"), "{written}");
         let process = self.process.lock().take().unwrap();
         process.kill().await;
     }
@@ -76,12 +78,12 @@ impl Redis {
 
     /// Runs one command, given and answered as in a terminal's raw line; none: it is not there.
     pub(crate) async fn run(&self, command: &str) -> Option<String> {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).await.ok()?;
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port.number())).await.ok()?;
         // `QUIT` closes, so that the whole answer is what comes until the end.
         stream.write_all(format!("{command}\r\nQUIT\r\n").as_bytes()).await.ok()?;
         let mut answer = Vec::new();
         let read = stream.read_to_end(&mut answer);
-        tokio::time::timeout(Duration::from_secs(2), read).await.ok()?.ok()?;
+        tokio::time::timeout(PATIENCE, read).await.ok()?.ok()?;
         Some(String::from_utf8_lossy(&answer).into_owned())
     }
 }

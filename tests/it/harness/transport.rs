@@ -6,14 +6,16 @@ use futures_util::{
     SinkExt, StreamExt,
     stream::{SplitSink, SplitStream},
 };
-use tokio::{
-    net::TcpStream,
-    sync::mpsc::{self, UnboundedReceiver, UnboundedSender},
-};
+use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tokio_tungstenite::{WebSocketStream, client_async, tungstenite::Message};
 use tokio_util::sync::CancellationToken;
 
-use super::{beside, http::Http, inbox::Inbox};
+use super::{
+    beside,
+    http::Http,
+    inbox::Inbox,
+    throttle::{Rate, Throttle},
+};
 
 /// Separates packets in a polling body.
 const SEPARATOR: char = '\x1e';
@@ -32,14 +34,22 @@ pub(crate) enum Transport {
 pub(super) struct Wire {
     frames: UnboundedSender<String>,
     cut: CancellationToken,
+    rate: Rate,
 }
 
 impl Wire {
-    pub(super) async fn open(transport: Transport, to: SocketAddr, inbox: &Arc<Inbox>) -> Self {
+    /// `is_narrow`: the system takes in little for it, so that who reads slowly is felt to.
+    pub(super) async fn open(
+        transport: Transport,
+        to: SocketAddr,
+        is_narrow: bool,
+        inbox: &Arc<Inbox>,
+    ) -> Self {
         let (frames, outgoing) = mpsc::unbounded_channel();
-        let wire = Self { frames: frames.clone(), cut: CancellationToken::new() };
+        let wire =
+            Self { frames: frames.clone(), cut: CancellationToken::new(), rate: Rate::default() };
         let carried = match transport {
-            Transport::WebSocket => wire.by_websocket(to, inbox, outgoing).await,
+            Transport::WebSocket => wire.by_websocket(to, is_narrow, inbox, outgoing).await,
             Transport::Polling => wire.by_polling(to, inbox, outgoing).await,
         };
         if let Err(why) = carried {
@@ -58,14 +68,19 @@ impl Wire {
         self.cut.cancel();
     }
 
+    /// How many bytes a second are read; none: all there are.
+    pub(super) fn read_at(&self, rate: Option<usize>) {
+        self.rate.set(rate);
+    }
+
     async fn by_websocket(
         &self,
         to: SocketAddr,
+        is_narrow: bool,
         inbox: &Arc<Inbox>,
         outgoing: UnboundedReceiver<String>,
     ) -> anyhow::Result<()> {
-        let tcp = TcpStream::connect(to).await?;
-        tcp.set_nodelay(true)?;
+        let tcp = Throttle::connect(to, self.rate.clone(), is_narrow).await?;
         let url = format!("ws://{to}/socket.io/?EIO=4&transport=websocket");
         let (socket, _) = client_async(url, tcp).await?;
         let (sink, stream) = socket.split();
@@ -110,7 +125,7 @@ impl Drop for Wire {
     }
 }
 
-type Socket = WebSocketStream<TcpStream>;
+type Socket = WebSocketStream<Throttle>;
 
 async fn hear(
     mut stream: SplitStream<Socket>,

@@ -5,6 +5,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use parking_lot::Mutex;
@@ -22,6 +23,7 @@ use super::{
 pub(crate) struct Arrival {
     auth: Value,
     transport: Transport,
+    is_narrow: bool,
     namespace: &'static str,
 }
 
@@ -29,16 +31,27 @@ impl Arrival {
     /// A guest of this name on the native namespace, by WebSocket.
     pub(crate) fn of(name: &str) -> Self {
         let auth = json!({ "name": name });
-        Self { auth, transport: Transport::WebSocket, namespace: "/chat" }
+        Self { auth, namespace: "/chat", ..Self::classic() }
     }
 
     /// A tutorial's page.
     pub(crate) fn classic() -> Self {
-        Self { auth: Value::Null, transport: Transport::WebSocket, namespace: "/" }
+        Self {
+            auth: Value::Null,
+            transport: Transport::WebSocket,
+            is_narrow: false,
+            namespace: "/",
+        }
     }
 
     pub(crate) fn by(self, transport: Transport) -> Self {
         Self { transport, ..self }
+    }
+
+    /// Over a WebSocket for which the system takes in as little as it can: what the user does not
+    /// read waits at the node.
+    pub(crate) fn on_a_narrow_link(self) -> Self {
+        Self { is_narrow: true, ..self }
     }
 
     /// The same person as in another connection, or before.
@@ -69,7 +82,8 @@ impl Arrival {
     /// Says CONNECT and waits for nothing.
     pub(crate) async fn knock(self, address: SocketAddr) -> User {
         let inbox = Arc::<Inbox>::default();
-        let wire = patiently("a connection", Wire::open(self.transport, address, &inbox)).await;
+        let wire = Wire::open(self.transport, address, self.is_narrow, &inbox);
+        let wire = patiently("a connection", wire).await;
         let user = User {
             ready: Value::Null,
             room: Mutex::default(),
@@ -102,6 +116,14 @@ impl User {
         assert!(matches!(greeting, Greeting::Connected), "{greeting:?}");
     }
 
+    /// Waits for a refusal instead; what `connect_error` says.
+    pub(crate) async fn is_refused(&self) -> Value {
+        match patiently("a refusal", self.inbox.greeting()).await {
+            Greeting::Rejected(why) => why,
+            Greeting::Connected => panic!("was let in"),
+        }
+    }
+
     pub(crate) fn id(&self) -> &str {
         self.ready["user"]["id"].as_str().unwrap()
     }
@@ -128,6 +150,20 @@ impl User {
     pub(crate) async fn join(&self, room: &str) -> Value {
         room.clone_into(&mut self.room.lock());
         self.granted("room:join", json!({ "room": room })).await
+    }
+
+    /// Joins one of many rooms that many join at once: a node that is out of breath says so in
+    /// time, and is asked again.
+    pub(crate) async fn joins_in_the_end(&self, room: &str) {
+        room.clone_into(&mut self.room.lock());
+        eventually("a place in the room", || async {
+            let ack = self.ask("room:join", json!({ "room": room })).await;
+            let is_later =
+                ack["error"]["code"] == "unavailable" && ack["error"]["retryable"] == true;
+            assert!(ack["ok"] == true || is_later, "{ack}");
+            (ack["ok"] == true).then_some(())
+        })
+        .await;
     }
 
     /// Joins where it was before.
@@ -223,6 +259,11 @@ impl User {
         patiently("an ack", self.inbox.ack(id)).await
     }
 
+    /// The answer; none: the connection has ended before.
+    pub(crate) async fn answer_before_the_end(&self, id: u64) -> Option<Value> {
+        patiently("an ack or the end", self.inbox.ack_before_the_end(id)).await
+    }
+
     /// The answer, if it has come; also of a connection that has ended.
     pub(crate) fn answer_if_here(&self, id: u64) -> Option<Value> {
         self.inbox.ack_if_here(id)
@@ -283,6 +324,16 @@ impl User {
         self.inbox.unread()
     }
 
+    /// From now on it reads so many bytes a second; 0: it has stopped. Only over a WebSocket.
+    pub(crate) fn reads_at(&self, bytes_a_second: usize) {
+        self.wire.read_at(Some(bytes_a_second));
+    }
+
+    /// From now on it reads all there is.
+    pub(crate) fn reads_again(&self) {
+        self.wire.read_at(None);
+    }
+
     /// Any Engine.IO frame.
     pub(crate) fn raw_text(&self, frame: &str) {
         self.wire.send(frame);
@@ -304,6 +355,12 @@ impl User {
     /// Waits for the end of the connection; why it ended.
     pub(crate) async fn closed(&self) -> String {
         patiently("the end of the connection", self.inbox.closed()).await
+    }
+
+    /// The same, for an end that may come later than [`super::PATIENCE`].
+    pub(crate) async fn closed_within(&self, bound: Duration) -> String {
+        let closed = tokio::time::timeout(bound, self.inbox.closed()).await;
+        closed.unwrap_or_else(|_| panic!("the end of the connection: not within {bound:?}"))
     }
 
     pub(crate) fn is_connected(&self) -> bool {

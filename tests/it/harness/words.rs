@@ -31,6 +31,13 @@ pub(crate) struct MessageNew {
     pub(crate) text: String,
 }
 
+impl MessageNew {
+    /// A cursor right here, for `since`.
+    pub(crate) fn cursor(&self) -> Value {
+        json!({ "epoch": self.epoch, "seq": self.seq, "mid": self.mid })
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub(crate) struct Author {
     pub(crate) id: String,

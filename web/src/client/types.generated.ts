@@ -1,8 +1,5 @@
 // The wire's types, written from the Rust ones by web/gen-types.mjs; a test fails when they differ. Do not edit.
 
-/** Why the server closes a connection; the code of the notice that precedes it. */
-export type CloseReason = "slow_consumer" | "draining" | "too_large" | "rate_limited" | "refused";
-
 /** The last position a client has applied; what `since` carries. */
 export interface Cursor {
   /** `null` from a room nobody had written in. */
@@ -10,6 +7,9 @@ export interface Cursor {
   mid?: string | null;
   seq: number;
 }
+
+/** What an acknowledged message survives. Each survives what the one before does. */
+export type Durability = "unknown" | "none" | "process" | "disk" | "replica";
 
 /** How a refusal looks in an ack, and in `error:notice` where nobody waits for one. */
 export interface ErrorNotice {
@@ -109,6 +109,9 @@ export interface MessageSendAck {
   /** When the store took it, ms since 1970. For display; never for order. */
   ts: number;
 }
+
+/** What it is about. */
+export type NoticeCode = "slow_consumer" | "draining" | "too_large" | "rate_limited" | "refused" | "degraded" | "restored";
 
 export interface Online {
   id: string;
@@ -237,6 +240,8 @@ export interface SessionReady {
   /** This connection's public id. */
   connection: string;
   device?: string | null;
+  /** What a message survives once it is acknowledged. */
+  durability: Durability;
   limits: Limits;
   node: string;
   /** Rooms one is in for good; they come with lasting memberships. */
@@ -259,12 +264,12 @@ export interface SessionRenameAck {
   user: Identity;
 }
 
-/** Said before the server closes a connection, where it can still be said. */
+/** Said before the server closes a connection, where it can still be said; and when the store goes and comes. */
 export interface SystemNotice {
-  /** When, in ms from now. */
+  /** When, in ms from now. If `draining`, the connection is closed then, and stays open until then. */
   after_ms: number;
-  code: CloseReason;
-  /** Whether to come back. */
+  code: NoticeCode;
+  /** Whether to come back. `false` also where nothing is closed. */
   reconnect: boolean;
 }
 

@@ -4,6 +4,7 @@ import { after, before, test } from "node:test";
 
 import { chromium } from "playwright-core";
 
+import { launching } from "../../../tests/clients/harness/chromium.mjs";
 import { startNode } from "../../../tests/clients/harness/hubbub.mjs";
 import { WITHIN_MS } from "../../../tests/clients/harness/wait.mjs";
 import { bundle } from "./support/bundle.mjs";
@@ -26,14 +27,14 @@ window.kept = () => new Promise((settle) => {
 });
 `;
 // A page that is put in by the test counts as one from the internet, which may not reach this machine.
-const ARGS = ["--disable-features=LocalNetworkAccessChecks", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
-const limit = { timeout: 60_000 };
+const REACH_LOOPBACK = "--disable-features=LocalNetworkAccessChecks";
+const limit = { timeout: 180_000 };
 
 let [browser, program, node] = [];
 before(async () => {
   program = await bundle(PROGRAM);
   node = await startNode({ store: "memory:" });
-  browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", headless: true, args: ARGS });
+  browser = await chromium.launch(launching(REACH_LOOPBACK));
 });
 after(async () => {
   await browser?.close();

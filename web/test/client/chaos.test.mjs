@@ -14,7 +14,7 @@ before(async () => (cluster = await startCluster()));
 after(() => cluster?.close());
 
 for (const seed of SEEDS) {
-  test(`seed ${seed}: both logs are the store's, each message is there once`, { timeout: 110_000 }, async (t) => {
+  test(`seed ${seed}: both logs are the store's, each message is there once`, { timeout: 300_000 }, async (t) => {
     const chance = seeded(seed);
     const lobby = `chaos-${seed}`;
     const all = [];

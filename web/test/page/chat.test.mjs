@@ -1,7 +1,7 @@
 // Two people on two nodes: rooms, unread marks, typing, who is here, drafts, and what a reload keeps.
 import assert from "node:assert/strict";
 
-import { pause, play } from "./stage.mjs";
+import { play } from "./stage.mjs";
 
 play("two browsers on two nodes chat", async (stage) => {
   const ada = await stage.seat("ada", { at: 0 });
@@ -34,13 +34,7 @@ play("a reload keeps name, room, place and unsent text", async (stage) => {
   const ada = await stage.seat("ada", { room: "garden" });
   await ada.sees("message 400");
   await ada.page.fill("#text", "half a thou");
-  await ada.page.evaluate(async () => {
-    for (let i = 0; i < 12; i++) {
-      document.querySelector(".scroller").scrollTop -= 500;
-      await new Promise((done) => setTimeout(done, 60));
-    }
-  });
-  await pause(500);
+  await ada.climbs(12, 500);
   const place = () =>
     ada.page.evaluate(() => {
       const box = document.querySelector(".scroller").getBoundingClientRect();
@@ -52,7 +46,7 @@ play("a reload keeps name, room, place and unsent text", async (stage) => {
   await ada.page.reload();
   await ada.isOn();
   await ada.sees(before.text);
-  await pause(700);
+  await ada.stands();
 
   const after = await place();
   assert.equal(after.text, before.text, `was at ${before.text}, is at ${after.text}`);
@@ -72,13 +66,7 @@ play("going to another room and back finds the place again", async (stage) => {
   await stage.seed("garden", 300, { names: ["cleo"] });
   const ada = await stage.seat("ada", { room: "garden" });
   await ada.sees("message 300");
-  await ada.page.evaluate(async () => {
-    for (let i = 0; i < 6; i++) {
-      document.querySelector(".scroller").scrollTop -= 400;
-      await new Promise((done) => setTimeout(done, 60));
-    }
-  });
-  await pause(400);
+  await ada.climbs(6, 400);
   const tops = () => ada.page.evaluate(() => Object.fromEntries([...document.querySelectorAll("article")].map((row) => [row.dataset.seq, Math.round(row.getBoundingClientRect().top)]).filter(([, top]) => top > 60 && top < 700)));
   const before = await tops();
 
@@ -88,7 +76,7 @@ play("going to another room and back finds the place again", async (stage) => {
   await ada.page.locator("h1", { hasText: "elsewhere" }).waitFor();
   await ada.page.goBack();
   await ada.page.locator("h1", { hasText: "garden" }).waitFor();
-  await pause(500);
+  await ada.stands();
 
   const after = await tops();
   const [seq] = Object.keys(before);

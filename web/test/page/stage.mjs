@@ -4,6 +4,7 @@ import { createRequire } from "node:module";
 import { setTimeout as pause } from "node:timers/promises";
 import test from "node:test";
 
+import { launching } from "../../../tests/clients/harness/chromium.mjs";
 import { Client } from "../../../tests/clients/harness/client.mjs";
 import { startNode, startRedis } from "../../../tests/clients/harness/hubbub.mjs";
 import { WITHIN_MS, until } from "../../../tests/clients/harness/wait.mjs";
@@ -12,13 +13,12 @@ import { chromium } from "playwright-core";
 
 export { pause, until };
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-const ARGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--enable-precise-memory-info", "--js-flags=--expose-gc"];
 
 /** Plenty, so that 10,000 messages are there in seconds. */
 const GENEROUS = { HUBBUB__LIMITS__MESSAGE_RATE: "100000", HUBBUB__LIMITS__MESSAGE_BURST: "100000", HUBBUB__STORE__RETENTION_MESSAGES: "100000" };
 
 /** A test with nodes, a browser and order afterwards; `env` is added to what the nodes are told. */
-export function play(name, script, { nodes: names = ["amber", "basalt"], env = {}, timeout = 120_000 } = {}) {
+export function play(name, script, { nodes: names = ["amber", "basalt"], env = {}, timeout = 300_000 } = {}) {
   test(name, { timeout }, async () => {
     const owned = [];
     const complaints = [];
@@ -27,7 +27,7 @@ export function play(name, script, { nodes: names = ["amber", "basalt"], env = {
     const nodes = [];
     try {
       for (const node of names) nodes.push(await startNode({ store: redis.url, name: node, env: { ...GENEROUS, HUBBUB__SERVER__NODE: node, ...env } }));
-      const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", headless: true, args: ARGS });
+      const browser = await chromium.launch(launching("--enable-precise-memory-info", "--js-flags=--expose-gc"));
       owned.push(browser);
       stage = new Stage({ nodes, browser, owned, complaints });
       await script(stage);
@@ -151,6 +151,30 @@ class Seat {
   /** The texts in the page, in order. */
   texts() {
     return this.page.locator("article.message .text").allInnerTexts();
+  }
+
+  /** Scrolls up as a reader does, from when the page has found its place: only then it offers the way back. */
+  async climbs(steps, by) {
+    const up = () => this.page.evaluate(async (by) => {
+      document.querySelector(".scroller").scrollTop -= by;
+      await new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
+    }, by);
+    await until(() => up().then(() => this.page.locator(".jump").isVisible()), `${this.who} scrolls up`);
+    for (let i = 1; i < steps; i++) await up();
+    await this.stands();
+  }
+
+  /** Waits until no page is on its way and nothing has moved for half a second of frames. */
+  async stands() {
+    await this.page.evaluate(async () => {
+      const box = document.querySelector(".scroller");
+      const look = () => `${box.scrollTop} ${box.scrollHeight} ${box.clientHeight} ${box.getAttribute("aria-busy")}`;
+      for (let same = 0, last = ""; same < 30; ) {
+        await new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
+        same = look() === last && box.getAttribute("aria-busy") === "false" ? same + 1 : 0;
+        last = look();
+      }
+    });
   }
 
   /** The whole log as the page shows it, by number, read by scrolling through what is loaded. */

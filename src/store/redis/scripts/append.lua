@@ -2,8 +2,8 @@
 -- KEYS 1 meta  2 log  3 idempotency
 -- ARGV 1 tail ("<mid> <json>")  2 mid  3 hash of author and text  4 an epoch, should one be needed
 --      5 entries kept  6 idempotency s  7 ms at which the mid was made, or ''  8 age kept in ms, or 0
---      9 channel
--- Gives DUP epoch seq ts | CONFLICT | EXPIRED | OK epoch seq ts heard_by
+--      9 channel  10 '1': a replica will be waited for
+-- Gives DUP epoch seq ts | CONFLICT | EXPIRED | UNSURE | OK epoch seq ts heard_by
 -- Scripts do not roll back: all that can refuse comes before the first write. No shebang, so that
 -- a repeat is still recognised by a Redis that takes no writes.
 local META, LOG, IDEM = KEYS[1], KEYS[2], KEYS[3]
@@ -14,6 +14,11 @@ local before = redis.call('GET', IDEM)
 if before then
   local e, s, t, h = string.match(before, '^([^:]+):(%d+):(%d+):(.*)$')
   if h ~= hash then return { 'CONFLICT' } end
+  -- WAIT asks about the last write of its connection; without one it would ask about nothing.
+  if ARGV[10] == '1' then
+    local left = redis.call('PTTL', IDEM)
+    if type(redis.pcall('PEXPIRE', IDEM, math.max(left, 1))) == 'table' then return { 'UNSURE' } end
+  end
   return { 'DUP', e, s, t }
 end
 local clock = redis.call('TIME')

@@ -1,5 +1,6 @@
 // Three real nodes on a real Redis that can be restarted, and clients whose requests are counted.
 import { mkdtempSync, rmSync } from "node:fs";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -8,11 +9,9 @@ import { io } from "socket.io-client";
 import { openClient } from "../../../client/dist/client.js";
 import { realEnv } from "../../../client/dist/env.js";
 import { startNode } from "../../../../tests/clients/harness/hubbub.mjs";
-import { freePort, kill, run } from "../../../../tests/clients/harness/processes.mjs";
+import { find, freePlace, kill, run } from "../../../../tests/clients/harness/processes.mjs";
 import { within } from "../../../../tests/clients/harness/wait.mjs";
 import { startProxy } from "./proxy.mjs";
-
-const REDIS = process.env.REDIS_SERVER ?? "/usr/bin/redis-server";
 
 export async function startCluster(count = 3, env = {}) {
   const redis = await startRedis();
@@ -44,7 +43,7 @@ export async function startCluster(count = 3, env = {}) {
       };
       const client = openClient(
         proxy.url,
-        { name, storage: null, ackTimeoutMs: 3_000, ...options, socket: { forceNew: true, transports: ["websocket"], reconnectionDelay: 100, reconnectionDelayMax: 400, timeout: 3_000, ...options.socket } },
+        { name, storage: null, ackTimeoutMs: 5_000, ...options, socket: { forceNew: true, transports: ["websocket"], reconnectionDelay: 100, reconnectionDelayMax: 400, timeout: 5_000, ...options.socket } },
         open,
         realEnv,
       );
@@ -105,21 +104,32 @@ export async function storeLog(url, lobby = "lobby") {
 
 export const line = ({ seq, mid, text }) => `${seq} ${mid} ${text}`;
 
+/** Redis' answer to one command. */
+async function ask(host, port, command) {
+  const socket = connect(port, host);
+  socket.end(`${command}\r\nQUIT\r\n`);
+  return Buffer.concat(await socket.toArray()).toString();
+}
+
 async function startRedis() {
-  const port = await freePort();
+  const { host, port } = await freePlace();
   const folder = mkdtempSync(join(tmpdir(), "hubbub-redis-"));
-  const options = { port, bind: "127.0.0.1", dir: folder, appendonly: "yes", save: "" };
+  const options = { port, bind: host, dir: folder, appendonly: "yes", save: "" };
   let redis;
   const start = async () => {
-    redis = run(REDIS, Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)]));
+    redis = run(find("REDIS_SERVER", "redis-server"), Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)]));
     const ready = new Promise((settle) => redis.output.on("data", () => redis.said().includes("Ready to accept connections") && settle()));
     await within(ready, "Redis ready", redis.said);
   };
   await start();
   return {
-    url: `redis://127.0.0.1:${port}`,
+    url: `redis://${host}:${port}`,
     start,
-    kill: () => kill(redis),
+    /** As a crash would, but for what it has answered and not yet written: on a slow disk those may be two seconds. */
+    async kill() {
+      await within(ask(host, port, "CONFIG SET appendfsync always"), "Redis has written everything", redis.said);
+      await kill(redis);
+    },
     async stop() {
       await kill(redis);
       rmSync(folder, { recursive: true, force: true });

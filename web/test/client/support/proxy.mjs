@@ -3,7 +3,7 @@ import { connect, createServer } from "node:net";
 
 export async function startProxy(target) {
   const pairs = new Set();
-  let [to, silent, closed] = [target, false, false];
+  let [to, silent, closed, lost] = [target, false, false];
   const server = createServer((client) => {
     if (closed) return client.destroy();
     const { hostname, port } = new URL(to);
@@ -18,7 +18,11 @@ export async function startProxy(target) {
     for (const socket of [client, node]) socket.on("error", end).on("close", end);
     client.on("data", (bytes) => node.write(bytes));
     // A stream that has lost bytes is good for nothing: what was robbed ends when the silence does.
-    node.on("data", (bytes) => (silent ? (pair.robbed = true) : client.write(bytes)));
+    node.on("data", (bytes) => {
+      if (!silent) return client.write(bytes);
+      pair.robbed = true;
+      lost();
+    });
   });
   await new Promise((listening) => server.listen(0, "127.0.0.1", listening));
   const cut = (which = () => true) => {
@@ -34,8 +38,8 @@ export async function startProxy(target) {
       cut();
     },
     up: () => void (closed = false),
-    /** What the nodes say is lost from now on: acks too. */
-    mute: () => void (silent = true),
+    /** What the nodes say is lost from now on: acks too. Settles when something was. */
+    mute: () => new Promise((settle) => ([silent, lost] = [true, settle])),
     unmute() {
       silent = false;
       cut((pair) => pair.robbed);
