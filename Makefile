@@ -66,7 +66,7 @@ k8s-test: web ## what is deployed, held against schemas and rules: no cluster, n
 	npm test --prefix tests/k8s
 
 compose-test: ## the image and the cluster it makes, from outside: needs a container engine
-	npm ci --prefix tests/clients --no-audit --no-fund
+	tests/again.sh npm ci --prefix tests/clients --no-audit --no-fund
 	node --test --test-concurrency=1 tests/compose/*.test.mjs
 
 manifests: ## write the alert rules and dashboards into the Kubernetes manifests

@@ -9,7 +9,7 @@ has_kustomize() { "$@" 2>/dev/null | grep -q 'v5\.\|v[6-9]\.'; }
 if has_kustomize kubectl version --client; then echo "kubectl kustomize" >"$to/kustomize"
 elif has_kustomize kustomize version; then echo "kustomize build" >"$to/kustomize"
 elif command -v go >/dev/null; then
-  GOBIN=$PWD/$to GOFLAGS=-mod=mod go install sigs.k8s.io/kustomize/kustomize/v5@v5.7.1
+  GOBIN=$PWD/$to GOFLAGS=-mod=mod tests/again.sh go install sigs.k8s.io/kustomize/kustomize/v5@v5.7.1
   mv "$to/kustomize" "$to/kustomize-bin"
   echo "$PWD/$to/kustomize-bin build" >"$to/kustomize"
 else
@@ -21,8 +21,8 @@ fi
 schemas=kubernetes-validate==1.37.0
 if ! [ "$(cat "$to/schemas" 2>/dev/null)" = "$schemas" ]; then
   python3 -m venv "$to/venv" || { echo "missing: python3 with venv (Debian: python3-venv)" >&2; exit 1; }
-  "$to/venv/bin/pip" install --quiet --disable-pip-version-check "$schemas"
+  tests/again.sh "$to/venv/bin/pip" install --quiet --disable-pip-version-check "$schemas"
   echo "$schemas" >"$to/schemas"
 fi
 
-npm ci --prefix tests/k8s --no-audit --no-fund --silent
+tests/again.sh npm ci --prefix tests/k8s --no-audit --no-fund --silent
