@@ -23,6 +23,7 @@ pub(super) fn all() -> Vec<Scenario> {
         scenario("N1", "kill -9 of a node under load, started again later", n1).short(),
         scenario("N2", "kill -9 between the store's reply and the ack", n2).short(),
         scenario("N3", "kill -9 between receiving a message and appending it", n3).short(),
+        scenario("N6", "SIGTERM of a node under load, five of its clients stalled", n6).short(),
     ]
 }
 
@@ -185,4 +186,41 @@ fn acks_of(story: &Story, seat: &Seat, of: &Mid) -> Vec<bool> {
         _ => None,
     });
     acks.collect()
+}
+
+async fn n6(run: Run) -> Story {
+    let stage = Stage::on_redis(&run, settings()).await;
+    let swarm = Swarm::start(&run, &stage, Load::usual(&run)).await;
+    let stalled = stalled(&swarm, 2).await;
+    swarm.acks(run.scaled(100, 3_000)).await;
+    run.baseline(&stage);
+
+    stage.node(2).terminate();
+    // The checker wants exit code 0, within the bound.
+    stage.node(2).ended().await;
+    swarm.acks(run.scaled(100, 3_000)).await;
+    stage.node(2).start_again().await;
+    stalled.iter().for_each(Seat::thaws);
+    swarm.acks(run.scaled(100, 3_000)).await;
+    run.settled(&stage, &swarm).await;
+
+    let mut story = run.end(stage, swarm, Permissions::default()).await;
+    let draining = story.statistics.refused.get("draining").copied().unwrap_or_default();
+    story.must(draining == 0, || format!("{draining} messages were refused because of the drain"));
+    story
+}
+
+/// Five at this node who read and answer nothing.
+async fn stalled(swarm: &Swarm, node: usize) -> Vec<Seat> {
+    let one = |n| {
+        let spec = swarm.spec(&format!("stalled-{}", n + 1), 1, None);
+        let ways = swarm.doors.from(node - 1);
+        swarm.add(Spec { ways, transport: Transport::WebSocket, ..spec })
+    };
+    let seats: Vec<Seat> = (0..5).map(one).collect();
+    for seat in &seats {
+        seat.is_live().await;
+        seat.freezes();
+    }
+    seats
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 use super::{Scenario, scenario, settings};
 use crate::{
     checker::{Permissions, Selection, Target, What},
+    proxy::{Verb, Way},
     records::{Event, Micros},
     run::Run,
     stage::Stage,
@@ -20,12 +21,30 @@ const AT_ONCE: (Duration, Duration) = (Duration::from_millis(500), Duration::fro
 const KNOWS_AFTER: Micros = 2_000_000;
 
 pub(super) fn all() -> Vec<Scenario> {
-    vec![scenario("R1", "kill -9 of Redis (AOF always), started again after 5 s", r1).short()]
+    vec![
+        scenario("R1", "kill -9 of Redis (AOF always), started again after 5 s", r1).short(),
+        scenario("R2", "kill -9 of Redis (AOF everysec), started again after 5 s", r2),
+        scenario("R3", "SIGSTOP of Redis for 10 s", r3).short(),
+        scenario("R7", "CLIENT KILL TYPE pubsub every 2 s", r7).short(),
+        scenario("R9", "each 500th reply of Redis lost, its connection with it", r9).short(),
+        scenario("R10", "one node cut off from Redis for 20 s", r10),
+        scenario("R11", "what Redis says to one node is lost for 20 s", r11),
+        scenario("R12", "200 ms +- 50 ms between nodes and Redis", r12),
+    ]
 }
 
 async fn r1(run: Run) -> Story {
+    killed(run, "always").await
+}
+
+async fn r2(run: Run) -> Story {
+    killed(run, "everysec").await
+}
+
+async fn killed(run: Run, appendfsync: &str) -> Story {
     let stage = Stage::on_redis(&run, settings()).await;
-    stage.redis().run("CONFIG SET appendfsync always").await.expect("Redis is there");
+    let set = format!("CONFIG SET appendfsync {appendfsync}");
+    stage.redis().run(&set).await.expect("Redis is there");
     let swarm = Swarm::start(&run, &stage, Load::usual(&run)).await;
     swarm.acks(run.scaled(100, 3_000)).await;
     run.baseline(&stage);
@@ -42,6 +61,101 @@ async fn r1(run: Run) -> Story {
     refused_at_once(&mut story, at_once);
     acks_resume(&mut story);
     story
+}
+
+async fn r3(run: Run) -> Story {
+    let stage = Stage::on_redis(&run, settings()).await;
+    let swarm = Swarm::start(&run, &stage, Load::usual(&run)).await;
+    swarm.acks(run.scaled(100, 3_000)).await;
+    run.baseline(&stage);
+
+    stage.redis().stop();
+    run.lasts(Duration::from_secs(10)).await;
+    stage.redis().go_on();
+    swarm.acks(run.scaled(100, 3_000)).await;
+    run.settled(&stage, &swarm).await;
+
+    let mut story = run.end(stage, swarm, Permissions::default()).await;
+    nobody_was_cut_off(&mut story);
+    story
+}
+
+async fn r7(run: Run) -> Story {
+    let stage = Stage::on_redis(&run, settings()).await;
+    let swarm = Swarm::start(&run, &stage, Load::usual(&run)).await;
+    swarm.acks(run.scaled(50, 3_000)).await;
+    run.baseline(&stage);
+
+    for _ in 0..run.scaled(4, 30) {
+        stage.redis().run("CLIENT KILL TYPE pubsub").await.expect("Redis is there");
+        run.lasts(Duration::from_secs(2)).await;
+    }
+    swarm.acks(run.scaled(50, 3_000)).await;
+    run.settled(&stage, &swarm).await;
+
+    let mut story = run.end(stage, swarm, Permissions::default()).await;
+    nobody_was_cut_off(&mut story);
+    story
+}
+
+async fn r9(run: Run) -> Story {
+    let stage = Stage::on_redis(&run, settings()).await;
+    let swarm = Swarm::start(&run, &stage, Load::usual(&run)).await;
+    swarm.acks(run.scaled(50, 3_000)).await;
+
+    let every = run.scaled(60, 500);
+    for node in &stage.nodes {
+        node.redis().fails(Verb::LoseReply { every, cut: true });
+    }
+    swarm.acks(run.scaled(150, 20_000)).await;
+    for node in &stage.nodes {
+        node.redis().heals();
+    }
+    swarm.acks(run.scaled(50, 3_000)).await;
+
+    let mut story = run.end(stage, swarm, Permissions::default()).await;
+    nobody_was_cut_off(&mut story);
+    story
+}
+
+async fn r10(run: Run) -> Story {
+    one_node_without_redis(run, Verb::Blackhole).await
+}
+
+async fn r11(run: Run) -> Story {
+    one_node_without_redis(run, Verb::HalfOpen(Way::Down)).await
+}
+
+async fn one_node_without_redis(run: Run, verb: Verb) -> Story {
+    let stage = Stage::on_redis(&run, settings()).await;
+    let swarm = Swarm::start(&run, &stage, Load::usual(&run)).await;
+    swarm.acks(run.scaled(100, 3_000)).await;
+    run.baseline(&stage);
+
+    stage.node(1).redis().fails(verb);
+    run.lasts(Duration::from_secs(20)).await;
+    stage.node(1).redis().heals();
+    swarm.acks(run.scaled(100, 3_000)).await;
+    run.settled(&stage, &swarm).await;
+
+    let mut story = run.end(stage, swarm, Permissions::default()).await;
+    nobody_was_cut_off(&mut story);
+    story
+}
+
+async fn r12(run: Run) -> Story {
+    let stage = Stage::on_redis(&run, settings()).await;
+    let swarm = Swarm::start(&run, &stage, Load::usual(&run)).await;
+    let late = Verb::Delay { by: Duration::from_millis(200), jitter: Duration::from_millis(50) };
+    for node in &stage.nodes {
+        node.redis().fails(late);
+    }
+    swarm.acks(run.scaled(100, 3_000)).await;
+    for node in &stage.nodes {
+        node.redis().heals();
+    }
+
+    run.end(stage, swarm, Permissions::default()).await
 }
 
 /// Sockets are kept while Redis is away.
