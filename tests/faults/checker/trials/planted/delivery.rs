@@ -5,7 +5,7 @@ use super::{
     forge::{ADA, BOB, Forge, PLAIN, ROB},
     if_it_can,
 };
-use crate::records::{Event, Line, Name, text_hash};
+use crate::records::{Event, Line, Name, Record, text_hash};
 
 pub(super) fn cases() -> Vec<Case> {
     vec![
@@ -21,8 +21,10 @@ pub(super) fn cases() -> Vec<Case> {
         if_it_can("a_list_begun_anew_without_a_reason", &[V5], no_cursor),
         case("arrivals_with_holes_where_there_may_be_none", &[V5], not_dense),
         case("a_reset_that_nothing_explains", &[V5], reset).amid(Trouble::Nothing),
-        if_it_can("an_epoch_that_changes_without_a_reset", &[V5], not_told).amid(Trouble::Emptied),
-        if_it_can("a_past_that_is_lost_without_a_reset", &[V5], not_told).amid(Trouble::RolledBack),
+        if_it_can("an_epoch_that_changes_without_a_reset", &[V5], epochs_mixed)
+            .amid(Trouble::Emptied),
+        if_it_can("a_past_that_is_lost_without_a_reset", &[V5], past_kept)
+            .amid(Trouble::RolledBack),
         case("a_list_reset_and_never_begun_again", &[V5], never_begun).amid(Trouble::Emptied),
         if_it_can("a_reset_with_an_untrue_reason", &[V5], untrue_reason).amid(Trouble::Emptied),
         if_it_can("a_list_cut_off_that_was_still_kept", &[V5], cut_off_early)
@@ -142,33 +144,53 @@ fn reset(forge: &mut Forge) -> String {
     "was reset (diverged)".to_owned()
 }
 
-/// A client that had what was lost goes on as if nothing had happened.
-fn not_told(forge: &mut Forge) -> Option<String> {
-    let kept: Vec<Line> =
-        forge.run.facts.histories.iter().rev().take(2).flat_map(|h| h.entries.clone()).collect();
-    for client in [ADA, 1, BOB] {
-        let records = &forge.run.clients[client].records;
+fn epochs_mixed(forge: &mut Forge) -> Option<String> {
+    let Line { seq, mid, epoch, .. } = not_told(forge)?;
+    Some(format!("mixes epochs: {seq} ({mid}) of {epoch}"))
+}
+
+fn past_kept(forge: &mut Forge) -> Option<String> {
+    not_told(forge)?;
+    Some("where the log has".to_owned())
+}
+
+/// A client that had what was lost goes on as if nothing had happened; says with what.
+fn not_told(forge: &mut Forge) -> Option<Line> {
+    let histories = &forge.run.facts.histories;
+    let kept: Vec<Line> = histories.iter().rev().take(2).flat_map(|h| h.entries.clone()).collect();
+    for client in [ADA, ROB, BOB] {
+        let records = &mut forge.run.clients[client].records;
         let Some(at) =
             records.iter().position(|record| matches!(record.event, Event::Reset { .. }))
         else {
             continue;
         };
         let Event::Reset { room, .. } = records[at].event else { continue };
-        let had_lost = records[..at].iter().any(|record| match &record.event {
-            Event::Heard { line, applied: true } | Event::Applied { line } => {
-                line.room == room && !kept.contains(line)
-            }
-            _ => false,
+        let had = records[..at].iter().filter_map(|record| match &record.event {
+            Event::Heard { line, applied: true } | Event::Applied { line } => Some(*line),
+            _ => None,
         });
+        let had: Vec<Line> = had.filter(|line| line.room == room).collect();
         let is_begun_anew = matches!(
             records.get(at + 1).map(|record| &record.event),
             Some(Event::Paged { page, anew: true }) if page.head > 0
         );
         // Told again, it would have been told.
         let is_once = records.iter().filter(|record| is_reset_of(&record.event, room)).count() == 1;
-        if had_lost && is_begun_anew && is_once {
-            forge.run.clients[client].records.drain(at..at + 2);
-            return Some(format!("client-{client}"));
+        if is_begun_anew && is_once && !had.iter().all(|line| kept.contains(line)) {
+            // Nor does it take from the page what it has numbers for.
+            let of_page = |record: &Record| {
+                matches!(&record.event, Event::Applied { line }
+                if had.iter().any(|had| had.epoch == line.epoch && had.seq >= line.seq))
+            };
+            let page = records[at + 2..].iter().take_while(|record| of_page(record)).count();
+            records.drain(at..at + 2 + page);
+            return records[at..].iter().find_map(|record| match &record.event {
+                Event::Heard { line, applied: true } | Event::Applied { line } => {
+                    (line.room == room).then_some(*line)
+                }
+                _ => None,
+            });
         }
     }
     None

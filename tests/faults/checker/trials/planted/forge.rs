@@ -61,6 +61,16 @@ impl Forge {
         connected.next().expect("everybody was connected")
     }
 
+    pub(super) fn is_connected_at(&self, client: usize, at: Micros) -> bool {
+        let before = self.run.clients[client].records.iter().rev().filter(|r| r.at <= at);
+        let mut changes = before.filter_map(|record| match record.event {
+            Event::Connected { .. } => Some(true),
+            Event::Disconnected { .. } => Some(false),
+            _ => None,
+        });
+        changes.next() == Some(true)
+    }
+
     /// A new message, as it would stand next in the log.
     pub(super) fn message(&mut self, by: usize) -> Line {
         self.forged += 1;

@@ -3,18 +3,20 @@ use super::{
     super::{
         super::{
             Invariant::{V6, V7, V8, V10},
-            Target, What,
+            Loss, Target, What,
         },
         world::SECOND,
     },
-    Case, case,
-    forge::{ADA, BOB, CAREFREE, Forge},
+    Case, Trouble, case,
+    forge::{ADA, BOB, CAREFREE, Forge, ROB},
     if_it_can,
 };
 use crate::records::{Line, text_hash};
 
 pub(super) fn cases() -> Vec<Case> {
     vec![
+        if_it_can("a_lost_message_that_stands_where_it_stood_by_chance", &[], stands_again)
+            .amid(Trouble::RolledBack),
         case("two_of_one_connection_in_another_order", &[V6], overtaken),
         case("a_message_before_one_that_was_acked_earlier", &[V7], before_what_was_acked),
         case("a_message_before_one_that_was_heard_earlier", &[V7], before_what_was_heard),
@@ -44,6 +46,25 @@ fn kept_in_order(forge: &mut Forge, lines: &[(usize, u32, Line)]) {
         forge.ack(*by, *n, line, at + SECOND);
         forge.tell_all(line, at + SECOND + 1_000);
     }
+}
+
+/// Acked, lost, sent again by the other device, and given the same number; what else was said in
+/// between stands before it.
+fn stands_again(forge: &mut Forge) -> Option<String> {
+    let Loss::AckedBetween { to, .. } = forge.run.facts.permissions.loss else { return None };
+    if forge.at <= to || !forge.is_connected_at(ADA, to - SECOND) {
+        return None;
+    }
+    let lost = forge.message(ADA);
+    let lost = Line { seq: lost.seq + 1, ..lost };
+    let n = forge.send(ADA, &lost, to - SECOND);
+    forge.ack(ADA, n, &lost, to - SECOND + 1_000);
+    forge.say(ADA);
+    let n = forge.send(ROB, &lost, forge.at);
+    forge.keep(&lost);
+    forge.ack(ROB, n, &lost, forge.at + 1_000);
+    forge.tell_all(&lost, forge.at + 2_000);
+    Some(String::new())
 }
 
 fn overtaken(forge: &mut Forge) -> String {
