@@ -102,9 +102,9 @@ impl Buckets {
 fn take(bucket: &DefaultDirectRateLimiter) -> Result<()> {
     bucket.check_n(NonZeroU32::MIN).unwrap_or(Ok(())).map_err(|not_until| {
         let wait = not_until.wait_time_from(DefaultClock::default().now());
-        Error::RateLimited {
-            retry_after_ms: u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).max(1),
-        }
+        // Rounded up: who waits as long as told is not told again.
+        let ms = wait.as_micros().div_ceil(1_000);
+        Error::RateLimited { retry_after_ms: u64::try_from(ms).unwrap_or(u64::MAX).max(1) }
     })
 }
 
@@ -112,6 +112,20 @@ fn take(bucket: &DefaultDirectRateLimiter) -> Result<()> {
 mod tests {
     use super::*;
     use crate::config::Config;
+
+    #[test]
+    fn who_waits_as_long_as_told_is_not_told_again() {
+        let buckets = Buckets::new(&Config::built_in().limits);
+        for _ in 0..20 {
+            let wait = loop {
+                if let Err(Error::RateLimited { retry_after_ms }) = buckets.message() {
+                    break Duration::from_millis(retry_after_ms);
+                }
+            };
+            std::thread::sleep(wait);
+            buckets.message().unwrap();
+        }
+    }
 
     #[test]
     fn only_who_is_refused_for_ten_seconds_without_a_pause_is_held_to_abuse() {

@@ -85,10 +85,10 @@ impl Link {
 
     /// Waits until Redis has answered and has been looked at, and can be heard.
     pub async fn ready(&self) {
+        // Asked again and again: fred's own waiting looks first and listens then, and what happens
+        // in between it never hears of.
         while !self.subscriber.is_connected() {
-            if self.subscriber.wait_for_connect().await.is_err() {
-                tokio::time::sleep(RETRY).await;
-            }
+            tokio::time::sleep(RETRY).await;
         }
         // The sender lives in `self`, so it cannot be gone.
         let _ = self.changes().wait_for(|up| *up).await;
