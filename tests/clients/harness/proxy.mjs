@@ -51,6 +51,8 @@ export async function startProxy(target) {
     refused: () => refused,
     /** What the nodes say is lost from now on: acks too. */
     mute: () => void (silent = true),
+    /** Whether anything was lost by that. */
+    robbed: () => [...pairs].some((pair) => pair.robbed),
     unmute() {
       silent = false;
       cut((pair) => pair.robbed);

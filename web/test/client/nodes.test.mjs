@@ -79,6 +79,7 @@ test("a lost ack: the same message is sent again, and is there once", limit, asy
   ada.proxy.mute();
   const mid = ada.room.send("acked into the void");
   await until(bob, "acked into the void");
+  await waitUntil(() => ada.proxy.robbed(), "the ack is lost");
   assert.equal(ada.room.snapshot().pending[0].mid, mid);
   ada.proxy.unmute();
 
