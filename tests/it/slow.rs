@@ -44,6 +44,14 @@ async fn who_does_not_read_is_sent_away_and_nobody_else_notices(
     assert!(ada.is_connected() && bob.is_connected());
 }
 
+/// Nothing is too fast, but somebody may be too slow.
+fn as_shipped() -> Settings {
+    Settings::default()
+        .unlimited()
+        .with("limits.unsent_bytes", "1MiB")
+        .with("limits.unsent_age", "10s")
+}
+
 /// What somebody who reads slowly had heard when it was sent away, and its end.
 struct SentAway {
     session: String,
@@ -85,7 +93,7 @@ fn is_all_of_it(heard: &[MessageNew], said: usize) {
 #[tokio::test]
 async fn who_reads_200_bytes_a_second_is_closed_in_time_and_resumes_without_loss_or_doubling() {
     let _turn = heavy().await;
-    let [here, there, _] = Cluster::start_with(Settings::default().unlimited()).await;
+    let [here, there, _] = Cluster::start_with(as_shipped()).await;
     let slow = Arrival::of("slow").on_a_narrow_link().at(&here).await;
     slow.join("lobby").await;
     let ada = there.join("ada", "lobby").await;
@@ -120,7 +128,7 @@ async fn who_reads_200_bytes_a_second_is_closed_in_time_and_resumes_without_loss
 #[tokio::test]
 async fn who_reads_again_in_time_hears_why_it_was_sent_away() {
     let _turn = heavy().await;
-    let node = Alone::forgetful(Settings::default().unlimited()).await;
+    let node = Alone::forgetful(as_shipped()).await;
     let slow = Arc::new(node.join("slow", "lobby").await);
     let ada = node.join("ada", "lobby").await;
 
