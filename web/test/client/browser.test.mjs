@@ -107,6 +107,8 @@ test("two tabs leave each other's messages alone, and the one that stays inherit
     await keeps(two, ["left behind"]);
     assert.equal(await two.evaluate(() => room.snapshot().pending.length), 0, "while one lives, it is one's");
     await one.close();
+    // Its end is not known to the other before its lock is free; who connects later inherits.
+    await two.waitForFunction(async () => (await navigator.locks.query()).held.length === 1);
     proxy.up();
 
     await shows(two, "left behind: sent");
