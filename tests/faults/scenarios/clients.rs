@@ -91,7 +91,7 @@ async fn c7(run: Run) -> Story {
     for round in 0..run.scaled(30, 300) {
         let mid = new_mid();
         for seat in all {
-            seat.says_as(mid.clone(), hot(), &format!("from three at once {round}"));
+            seat.says_as(mid, hot(), &format!("from three at once {round}"));
         }
         for seat in all {
             eventually("all three are answered", || async {
