@@ -93,7 +93,7 @@ impl Rooms {
             let active = state.last_entry.is_some_and(|at| at.elapsed() < ACTIVE);
             let beacon = self.0.parts.config.beacon;
             if active && state.last_beacon.is_none_or(|at| at.elapsed() >= beacon) {
-                repair::beacon(&mut state, &self.speech(hosted));
+                repair::beacon(&mut state, &hosted.speech());
             }
         }
     }

@@ -102,6 +102,18 @@ impl Line {
         self.hear_until(|frame| frame.starts_with(&answer)).await
     }
 
+    /// All that comes until this frame has come too, which the library says in its own time.
+    pub(super) async fn hear_said(&mut self, said: &str, namespace: &str) -> Came {
+        let mut came = self.hear_until(|frame| frame == said).await;
+        if came.closed || came.stuck {
+            return came;
+        }
+        came.frames.push(said.to_owned());
+        let rest = self.hear_out(namespace).await;
+        came.frames.extend(rest.frames);
+        Came { frames: came.frames, ..rest }
+    }
+
     /// All that comes until the end, which must come.
     pub(super) async fn hear_the_end(&mut self) -> Came {
         self.hear_until(|_| false).await
