@@ -45,7 +45,7 @@ impl Line {
         let opened = async {
             match transport {
                 Transport::WebSocket => websocket(to, heard).await,
-                Transport::Polling => polling(to, heard).await,
+                Transport::Polling | Transport::Upgraded => polling(to, heard).await,
             }
         };
         let sender = patiently("a session", opened).await;
