@@ -10,15 +10,15 @@ use crate::harness::{Alone, Arrival, Node, Settings, Transport, User, heavy, new
 
 const ROOM: &str = "torture";
 const SPEAKERS: usize = 4;
-const EACH: usize = 300;
+const EACH: usize = 250;
 /// Messages a speaker has under way at once.
 const AT_ONCE: usize = 20;
 
 /// From a byte to fifteen thousand, so that frames have headers of every length, and some are
 /// larger than what a peer takes at once.
 fn text(speaker: usize, n: usize) -> String {
-    let length = [1, 40, 110, 130, 900, 3_800][(speaker + n) % 6];
-    let letter = if n.is_multiple_of(3) { "\u{1f4ac}" } else { "x" };
+    let length = [1, 3_800, 40, 3_700, 110, 3_600, 130, 3_500][(speaker + n) % 8];
+    let letter = if length > 1_000 { "\u{1f4ac}" } else { "x" };
     format!("{speaker}.{n}.{}", letter.repeat(length))
 }
 
@@ -37,8 +37,10 @@ async fn speaks(user: &User, speaker: usize) {
     }
 }
 
-/// Hears every message of everybody, each speaker's in the order they were said.
+/// Hears every message of everybody, each speaker's in the order they were said. Meanwhile it knocks
+/// at a namespace that does not exist, to which the library says no at great length.
 async fn hears_all(user: &User) {
+    let knock = format!("40/{},", "n".repeat(10_000));
     let mut next = [0; SPEAKERS];
     for seq in 1..=(SPEAKERS * EACH) as u64 {
         let heard = user.hears().await;
@@ -46,7 +48,11 @@ async fn hears_all(user: &User) {
         let speaker: usize = heard.text.split('.').next().unwrap().parse().unwrap();
         assert_eq!(heard.text, text(speaker, next[speaker]));
         next[speaker] += 1;
+        if seq.is_multiple_of(20) {
+            user.raw_text(&knock);
+        }
     }
+    user.is_refused().await;
     assert_eq!(next, [EACH; SPEAKERS]);
 }
 
