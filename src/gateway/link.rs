@@ -7,13 +7,12 @@ use std::{
     time::{Duration, Instant},
 };
 
+use bytes::Bytes;
 use parking_lot::Mutex;
 use socketioxide::socket::Sid;
 use tokio::sync::Notify;
 
-use super::{
-    Notice, backlog::Backlog, conn::Conn, door::Door, outbox::SocketOutbox, packet::Packet,
-};
+use super::{Notice, backlog::Backlog, conn::Conn, door::Door, outbox::SocketOutbox};
 use crate::rooms::{CloseReason, Frame, Full, Outbox};
 
 /// How long what was begun may take to be finished once a session is drained: longer than an
@@ -50,11 +49,11 @@ pub(super) trait Words {
     /// Bytes it takes, at least.
     fn size(&self) -> usize;
     /// As a frame of ours.
-    fn packet(&self) -> Packet;
+    fn packet(&self) -> Bytes;
     /// Hands it to the library.
     fn by_library(self) -> Result<(), Full>;
-    /// Whether all that the library was handed for this socket is out.
-    fn is_library_done(&self) -> &Arc<AtomicBool>;
+    /// Whose they are.
+    fn outbox(&self) -> &SocketOutbox;
 }
 
 pub(super) struct Link {
@@ -136,15 +135,15 @@ impl Link {
         };
         let mut out = conn.out();
         let ours = out.unsent(Instant::now());
-        if words.is_library_done().load(Ordering::Acquire) {
-            let packet = words.packet();
-            self.is_room_for(packet.bytes().len(), ours, is_last)?;
-            conn.push(&mut out, packet.bytes());
+        if words.outbox().goes_direct(conn) {
+            let frames = words.packet();
+            self.is_room_for(frames.len(), ours, is_last)?;
+            conn.push(&mut out, &frames);
             return Ok(());
         }
         self.account(words.size(), ours, is_last)?;
         if out.is_websocket() {
-            out.watch_for(words.packet().text(), words.is_library_done());
+            words.outbox().hands_over(&mut out, &words.packet());
         }
         words.by_library()
     }
@@ -275,7 +274,14 @@ impl Link {
 
     /// `false`: it had come so far already.
     fn comes_to(&self, end: End) -> bool {
-        self.end.fetch_max(end as u8, Ordering::AcqRel) < end as u8
+        let is_new = self.end.fetch_max(end as u8, Ordering::AcqRel) < end as u8;
+        if is_new
+            && end == End::Closing
+            && let Some(conn) = &*self.conn.lock()
+        {
+            conn.out().shut();
+        }
+        is_new
     }
 
     /// Tells a client that is drained when its transport will be closed.

@@ -1,16 +1,19 @@
 //! The outbox of one socket: what is said to it, as the library takes it and as a frame of ours.
 use std::sync::{
-    Arc, Weak,
+    Arc, OnceLock, Weak,
     atomic::{AtomicBool, Ordering},
 };
 
+use bytes::Bytes;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use socketioxide::{adapter::LocalAdapter, extract::AckSender, socket::Socket};
 
 use super::{
+    conn::Conn,
     link::{Link, Words},
-    packet::{Namespace, Packet},
+    outgoing::Outgoing,
+    packet::{self, Namespace},
 };
 use crate::rooms::{Batch, CloseReason, Frame, Full, Outbox, raw};
 
@@ -21,6 +24,8 @@ pub(super) struct SocketOutbox {
     pub(super) link: Arc<Link>,
     /// Whether all that the library was handed for it is out, its CONNECT first of all.
     is_library_done: Arc<AtomicBool>,
+    /// The stream, once frames of ours go straight to it.
+    direct: OnceLock<Arc<Conn>>,
 }
 
 /// The answer to one event, still to be given.
@@ -36,14 +41,41 @@ impl SocketOutbox {
             namespace: Namespace::of(socket.ns()),
             link,
             is_library_done: Arc::default(),
+            direct: OnceLock::new(),
         });
         outbox.link.add(&outbox);
         outbox
     }
 
+    /// Whether the library has written all it was handed for this socket: from then on its frames
+    /// go straight to the stream.
+    pub(super) fn goes_direct(&self, conn: &Arc<Conn>) -> bool {
+        let is_done = self.is_library_done.load(Ordering::Acquire);
+        if is_done {
+            self.direct.get_or_init(|| conn.clone());
+        }
+        is_done
+    }
+
+    /// The library is about to be handed this text for it.
+    pub(super) fn hands_over(&self, out: &mut Outgoing, frame: &Bytes) {
+        out.watch_for(packet::text(frame), &self.is_library_done);
+    }
+
     /// Who is gone is about to depart; that is no reason to end the session it was in.
     fn socket(&self) -> Option<Arc<Socket<LocalAdapter>>> {
         self.socket.upgrade().filter(|socket| socket.connected())
+    }
+
+    /// Says it straight to the stream, if nothing stands in the way.
+    fn says_at_once(&self, frames: &Bytes) -> bool {
+        let Some(conn) = self.direct.get() else { return false };
+        let mut out = conn.out();
+        let is_free = out.is_open_and_idle();
+        if is_free {
+            conn.push(&mut out, frames);
+        }
+        is_free
     }
 
     /// Says why the session ends, however much is unsent. If it cannot be said any more, the end
@@ -56,11 +88,11 @@ impl SocketOutbox {
 
     /// Answers an event. In order with what is pushed before and after.
     pub(super) fn answer(&self, ack: Ack, payload: &impl Serialize) {
-        if self.socket().is_none() {
+        let answer = Answer { outbox: self, ack, payload: raw(payload) };
+        if self.direct.get().is_some() && self.says_at_once(&answer.packet()) {
             return;
         }
-        let answer = Answer { outbox: self, ack, payload: raw(payload) };
-        if self.link.say(answer, false).is_err() {
+        if self.socket().is_some() && self.link.say(answer, false).is_err() {
             self.close(CloseReason::SlowConsumer);
         }
     }
@@ -68,13 +100,19 @@ impl SocketOutbox {
 
 impl Outbox for SocketOutbox {
     fn push(&self, frame: &Frame) -> Result<(), Full> {
+        if self.direct.get().is_some() && self.says_at_once(packet::event(self.namespace, frame)) {
+            return Ok(());
+        }
         let Some(socket) = self.socket() else { return Ok(()) };
         self.link.say(Event { outbox: self, socket: &socket, frame }, false)
     }
 
     fn push_all(&self, batch: &Batch) -> Result<(), Full> {
-        if batch.frames.len() < 2 || !self.is_library_done.load(Ordering::Acquire) {
+        if batch.frames.len() < 2 || self.direct.get().is_none() {
             return batch.frames.iter().try_for_each(|frame| self.push(frame));
+        }
+        if self.says_at_once(packet::events(self.namespace, batch)) {
+            return Ok(());
         }
         let Some(socket) = self.socket() else { return Ok(()) };
         self.link.say(Events { outbox: self, socket: &socket, batch }, false)
@@ -96,16 +134,16 @@ impl Words for Event<'_> {
         self.frame.size()
     }
 
-    fn packet(&self) -> Packet {
-        Packet::event(self.outbox.namespace, self.frame)
+    fn packet(&self) -> Bytes {
+        packet::event(self.outbox.namespace, self.frame).clone()
     }
 
     fn by_library(self) -> Result<(), Full> {
         self.socket.emit(&self.frame.event, self.frame).map_err(|_| Full)
     }
 
-    fn is_library_done(&self) -> &Arc<AtomicBool> {
-        &self.outbox.is_library_done
+    fn outbox(&self) -> &SocketOutbox {
+        self.outbox
     }
 }
 
@@ -120,8 +158,8 @@ impl Words for Events<'_> {
         self.batch.frames.iter().map(Frame::size).sum()
     }
 
-    fn packet(&self) -> Packet {
-        Packet::events(self.outbox.namespace, self.batch)
+    fn packet(&self) -> Bytes {
+        packet::events(self.outbox.namespace, self.batch).clone()
     }
 
     fn by_library(self) -> Result<(), Full> {
@@ -129,8 +167,8 @@ impl Words for Events<'_> {
         batch.frames.iter().try_for_each(|frame| Event { outbox, socket, frame }.by_library())
     }
 
-    fn is_library_done(&self) -> &Arc<AtomicBool> {
-        &self.outbox.is_library_done
+    fn outbox(&self) -> &SocketOutbox {
+        self.outbox
     }
 }
 
@@ -145,15 +183,15 @@ impl Words for Answer<'_> {
         self.payload.get().len() + 4
     }
 
-    fn packet(&self) -> Packet {
-        Packet::ack(self.outbox.namespace, self.ack.id, self.payload.get())
+    fn packet(&self) -> Bytes {
+        packet::ack(self.outbox.namespace, self.ack.id, self.payload.get())
     }
 
     fn by_library(self) -> Result<(), Full> {
         self.ack.sender.send(&(self.payload,)).map_err(|_| Full)
     }
 
-    fn is_library_done(&self) -> &Arc<AtomicBool> {
-        &self.outbox.is_library_done
+    fn outbox(&self) -> &SocketOutbox {
+        self.outbox
     }
 }

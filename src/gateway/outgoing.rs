@@ -53,6 +53,7 @@ pub(super) struct Outgoing {
     queue: VecDeque<Bytes>,
     begun: bool,
     backlog: Backlog,
+    is_shut: bool,
     /// The library waits until it can write.
     library_waits: bool,
     /// Somebody waits until the peer takes more.
@@ -110,20 +111,29 @@ impl Outgoing {
         self.awaiting.push(Awaiting { mark, is_out: is_out.clone() });
     }
 
+    /// Nothing new is said from now on.
+    pub(super) fn shut(&mut self) {
+        self.is_shut = true;
+    }
+
+    /// Whether something new may be said without asking how much is unsent.
+    pub(super) fn is_open_and_idle(&self) -> bool {
+        !self.is_shut && self.queue.is_empty()
+    }
+
     /// Writes whole frames of ours, or keeps what the peer does not take.
     pub(super) fn push(&mut self, frames: &Bytes) -> io::Result<Wrote> {
-        let mut rest = frames.clone();
+        let mut written = 0;
         if self.queue.is_empty() && self.is_between() {
-            match self.tcp()?.try_write(&rest) {
-                Ok(written) => rest.advance(written),
+            match self.tcp()?.try_write(frames) {
+                Ok(all) if all == frames.len() => return Ok(Wrote::All),
+                Ok(some) => written = some,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) => return Err(error),
             }
-            if rest.is_empty() {
-                return Ok(Wrote::All);
-            }
-            self.begun = rest.len() < frames.len();
+            self.begun = written > 0;
         }
+        let rest = frames.slice(written..);
         self.backlog.push(rest.len(), Instant::now());
         self.queue.push_back(rest);
         Ok(Wrote::Some)

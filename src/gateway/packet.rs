@@ -29,68 +29,54 @@ impl Namespace {
     }
 }
 
-/// A text frame, complete; or several.
-#[derive(Debug, Clone)]
-pub(super) struct Packet(Bytes);
-
-impl Packet {
-    /// `42/chat,["event",arg,…]`, encoded when first asked for.
-    pub(super) fn event(namespace: Namespace, frame: &Frame) -> Self {
-        let encoded = frame.encoded[namespace as usize].get_or_init(|| {
-            let name = serde_json::to_string(&frame.event).unwrap_or_default();
-            let args: usize = frame.args.iter().map(|arg| arg.get().len() + 1).sum();
-            let mut text = String::with_capacity(10 + name.len() + args);
-            text.push_str("42");
-            text.push_str(namespace.prefix());
-            text.push('[');
-            text.push_str(&name);
-            for arg in frame.args.iter() {
-                text.push(',');
-                text.push_str(arg.get());
-            }
-            text.push(']');
-            framed(&text)
-        });
-        Self(encoded.clone())
-    }
-
-    /// All of them, one after the other.
-    pub(super) fn events(namespace: Namespace, batch: &Batch) -> Self {
-        let joined = batch.joined[namespace as usize].get_or_init(|| {
-            let packets: Vec<Self> =
-                batch.frames.iter().map(|frame| Self::event(namespace, frame)).collect();
-            let size = packets.iter().map(|packet| packet.0.len()).sum();
-            let mut joined = BytesMut::with_capacity(size);
-            for packet in &packets {
-                joined.put_slice(&packet.0);
-            }
-            joined.freeze()
-        });
-        Self(joined.clone())
-    }
-
-    /// `43/chat,7[payload]`.
-    pub(super) fn ack(namespace: Namespace, id: i64, payload: &str) -> Self {
-        let mut text = String::with_capacity(32 + payload.len());
-        text.push_str("43");
+/// `42/chat,["event",arg,…]`, encoded when first asked for.
+pub(super) fn event(namespace: Namespace, frame: &Frame) -> &Bytes {
+    frame.encoded[namespace as usize].get_or_init(|| {
+        let name = serde_json::to_string(&frame.event).unwrap_or_default();
+        let args: usize = frame.args.iter().map(|arg| arg.get().len() + 1).sum();
+        let mut text = String::with_capacity(10 + name.len() + args);
+        text.push_str("42");
         text.push_str(namespace.prefix());
-        write!(text, "{id}[{payload}]").ok();
-        Self(framed(&text))
-    }
+        text.push('[');
+        text.push_str(&name);
+        for arg in frame.args.iter() {
+            text.push(',');
+            text.push_str(arg.get());
+        }
+        text.push(']');
+        framed(&text)
+    })
+}
 
-    pub(super) fn bytes(&self) -> &Bytes {
-        &self.0
-    }
+/// All of them, one after the other.
+pub(super) fn events(namespace: Namespace, batch: &Batch) -> &Bytes {
+    batch.joined[namespace as usize].get_or_init(|| {
+        let packets = || batch.frames.iter().map(|frame| event(namespace, frame));
+        let mut joined = BytesMut::with_capacity(packets().map(Bytes::len).sum());
+        for packet in packets() {
+            joined.put_slice(packet);
+        }
+        joined.freeze()
+    })
+}
 
-    /// The first frame without its header.
-    pub(super) fn text(&self) -> &[u8] {
-        let header = match self.0[1] {
-            126 => 4,
-            127 => 10,
-            _ => 2,
-        };
-        &self.0[header..]
-    }
+/// `43/chat,7[payload]`.
+pub(super) fn ack(namespace: Namespace, id: i64, payload: &str) -> Bytes {
+    let mut text = String::with_capacity(32 + payload.len());
+    text.push_str("43");
+    text.push_str(namespace.prefix());
+    write!(text, "{id}[{payload}]").ok();
+    framed(&text)
+}
+
+/// The text of a frame: all behind its header.
+pub(super) fn text(frame: &Bytes) -> &[u8] {
+    let header = match frame.get(1) {
+        Some(126) => 4,
+        Some(127) => 10,
+        _ => 2,
+    };
+    frame.get(header..).unwrap_or_default()
 }
 
 /// A whole text frame, as a server sends it.
@@ -117,22 +103,22 @@ mod tests {
     #[test]
     fn a_packet_is_what_the_library_would_write() {
         let frame = Frame::new("message:new", &serde_json::json!({"text": "hé"}));
-        let packet = Packet::event(Namespace::Chat, &frame);
+        let packet = event(Namespace::Chat, &frame);
 
-        assert_eq!(packet.text(), "42/chat,[\"message:new\",{\"text\":\"hé\"}]".as_bytes());
-        assert_eq!(packet.bytes()[..2], [0x81, u8::try_from(packet.text().len()).unwrap()]);
-        assert_eq!(Packet::event(Namespace::Root, &frame).text()[..4], *b"42[\"");
-        assert_eq!(Packet::ack(Namespace::Chat, 7, "{}").text(), b"43/chat,7[{}]");
-        assert_eq!(Packet::ack(Namespace::Root, 0, "{}").text(), b"430[{}]");
+        assert_eq!(text(packet), "42/chat,[\"message:new\",{\"text\":\"hé\"}]".as_bytes());
+        assert_eq!(packet[..2], [0x81, u8::try_from(text(packet).len()).unwrap()]);
+        assert_eq!(text(event(Namespace::Root, &frame))[..4], *b"42[\"");
+        assert_eq!(text(&ack(Namespace::Chat, 7, "{}")), b"43/chat,7[{}]");
+        assert_eq!(text(&ack(Namespace::Root, 0, "{}")), b"430[{}]");
     }
 
     #[test]
     fn a_header_says_the_length_in_as_few_bytes_as_it_takes() {
         for (length, header) in [(0, 2), (125, 2), (126, 4), (65_535, 4), (65_536, 10)] {
-            let packet = Packet(framed(&"x".repeat(length)));
+            let packet = framed(&"x".repeat(length));
 
-            assert_eq!(packet.bytes().len(), length + header);
-            assert_eq!(packet.text().len(), length);
+            assert_eq!(packet.len(), length + header);
+            assert_eq!(text(&packet).len(), length);
         }
     }
 }
