@@ -40,6 +40,7 @@ struct Awaiting {
 }
 
 #[derive(Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is about another of those who write")]
 pub(super) struct Outgoing {
     tcp: Option<OwnedWriteHalf>,
     /// Bytes of the last HTTP answer still to come.
