@@ -1,8 +1,8 @@
 //! The fault suite: real nodes, a real Redis, faults between them, and a checker that reads what
 //! every client saw. `make test` plays the short set; `make faults` (`HUBBUB_FAULTS=all`) plays
 //! every scenario under three seeds and writes the report; `HUBBUB_FAULTS=wide`, every scenario under
-//! the short set's load. One scenario under one seed again:
-//! `HUBBUB_FAULTS_SEED=1f cargo test --test faults N1`.
+//! the short set's load. Some scenarios only: `HUBBUB_FAULTS_ONLY=N1,R3`. One scenario under one
+//! seed again: `HUBBUB_FAULTS_SEED=1f cargo test --test faults N1`.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 #![expect(dead_code, reason = "the scenarios that use the rest are being written")]
 
@@ -53,12 +53,17 @@ fn main() -> ExitCode {
     arguments.test_threads.get_or_insert(at_once);
     common::many_descriptors();
 
+    let only: Option<Vec<String>> = env::var("HUBBUB_FAULTS_ONLY")
+        .ok()
+        .map(|only| only.split(',').map(|id| id.trim().to_owned()).collect());
+
     let scenarios = Arc::new(scenarios::all());
     let mut trials = checker::trials();
     trials.extend(proxy::trials::trials());
     for (n, scenario) in scenarios.iter().enumerate() {
         let is_played = matches!(scenario.play, Play::Run(_));
-        if is_played && (scenario.is_short || is_every) {
+        let is_wanted = only.as_ref().is_none_or(|only| only.iter().any(|id| id == scenario.id));
+        if is_played && is_wanted && (scenario.is_short || is_every) {
             for (label, seed) in seeds(scale) {
                 let name = format!("{}::{label}", scenario.id);
                 let scenarios = scenarios.clone();
