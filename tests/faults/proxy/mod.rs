@@ -43,6 +43,12 @@ pub(crate) enum Verb {
         by: Duration,
         jitter: Duration,
     },
+    /// Of a hundred pieces so many are lost, and come again after this time, and after twice it if
+    /// they are lost again, with all that follows behind them: a lost packet as TCP shows it.
+    Loss {
+        of_hundred: u32,
+        again: Duration,
+    },
     /// So many bytes a second, each way.
     Rate(u32),
     /// Each such reply of Redis is lost, whole; what is pushed does not count. With `cut`, its

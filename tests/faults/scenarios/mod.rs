@@ -2,10 +2,16 @@
 //! row: load, fault, heal, and what must hold besides V1–V12. `tests/faults/README.md` says how to
 //! add one.
 mod clients;
+mod crowds;
+mod devices;
 mod embedded;
 mod failover;
+mod machine;
 mod node;
+mod pauses;
 mod redis;
+mod store_limits;
+mod store_loss;
 
 use futures_util::future::LocalBoxFuture;
 
@@ -51,8 +57,23 @@ impl Scenario {
 
 /// All of them, in the table's order.
 pub(crate) fn all() -> Vec<Scenario> {
-    let families = [node::all(), redis::all(), failover::all(), clients::all(), embedded::all()];
-    families.into_iter().flatten().collect()
+    let families = [
+        [node::all(), pauses::all(), machine::all()].into_iter().flatten().collect(),
+        [redis::all(), store_loss::all(), store_limits::all()].into_iter().flatten().collect(),
+        failover::all(),
+        [clients::all(), crowds::all(), devices::all()].into_iter().flatten().collect(),
+        embedded::all(),
+    ];
+    // A family's files divide it by what is done, the table counts.
+    let number = |scenario: &Scenario| {
+        let digits = scenario.id[1..].trim_end_matches(|c: char| !c.is_ascii_digit());
+        digits.parse::<u32>().unwrap_or(u32::MAX)
+    };
+    let in_order = families.into_iter().map(|mut family: Vec<Scenario>| {
+        family.sort_by_key(number);
+        family
+    });
+    in_order.flatten().collect()
 }
 
 /// What the nodes of most scenarios are told: what they are shipped with, but for the wait for a

@@ -30,7 +30,9 @@ impl RedisCluster {
             let more: Vec<String> =
                 more.into_iter().flat_map(|(name, value)| [name.to_owned(), value]).collect();
             let name = Name::new(&format!("redis-{}", n + 1));
-            servers.push(Server::start(notes, name, &more).await);
+            let server = Server::at(free_port(), notes, name, &more);
+            server.inner().restart().await;
+            servers.push(server);
         }
         let addresses: Vec<String> =
             servers.iter().map(|server| server.address().to_string()).collect();
@@ -78,8 +80,8 @@ impl RedisCluster {
 
     /// A node's ways to all servers, and its URL.
     pub(super) fn paths_for(&self, node: usize, run: &Run) -> (Vec<Path>, String) {
-        let to: Vec<_> = self.servers.iter().map(Server::address).collect();
-        let paths = redis_paths(&to, node, run);
+        let to = self.servers.iter().map(|server| (server.address(), server.address().port()));
+        let paths = redis_paths(&to.collect::<Vec<_>>(), node, run, |plan| plan);
         let at: Vec<_> = paths.iter().map(|path| path.at()).collect();
         let others: Vec<String> = at[1..].iter().map(|way| format!("node={way}")).collect();
         let url = format!("redis-cluster://{}?{}", at[0], others.join("&"));

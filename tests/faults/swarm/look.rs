@@ -36,6 +36,26 @@ impl Swarm {
         }
     }
 
+    /// Waits until everybody at this node has all of a room that there is now; whether that came.
+    pub(crate) async fn settles_at(&self, room: Name, node: Name, bound: Duration) -> bool {
+        let Some(head) = self.head(room).await else { return false };
+        let end = Instant::now() + bound;
+        loop {
+            let has_all = |seat: &Seat| {
+                let rooms = seat.status().rooms;
+                let cursor = rooms.iter().find(|(name, ..)| *name == room).map(|(_, at, _)| *at);
+                cursor.is_none_or(|cursor| place(cursor) >= head)
+            };
+            if self.at(node).iter().all(has_all) {
+                return true;
+            }
+            if Instant::now() >= end {
+                return false;
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    }
+
     async fn lagging(&self) -> Vec<String> {
         self.fails_with_its_clients();
         let seats = self.open();
@@ -186,8 +206,14 @@ impl Swarm {
 
     /// The watchers look once at who is in the hot room, and write it down; whom any of them sees.
     pub(crate) async fn watch(&self) -> BTreeSet<Name> {
+        self.watch_but(0).await
+    }
+
+    /// The same, but for the watcher at this node, by its number from 1, which would not answer.
+    pub(crate) async fn watch_but(&self, node: usize) -> BTreeSet<Name> {
         let mut seen = BTreeSet::new();
-        for watcher in &self.watchers {
+        let watchers = self.watchers.iter().zip(1..).filter(|(_, number)| *number != node);
+        for (watcher, _) in watchers {
             let asked_at = self.notes.clock.now();
             let room = self.rooms[0];
             let Some(users) = members(watcher, room).await else { continue };

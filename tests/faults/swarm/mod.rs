@@ -55,7 +55,7 @@ impl Load {
     pub(crate) fn usual(run: &Run) -> Self {
         run.scaled(
             Self { members: 18, rooms: 3, a_second: 30.0, stock: 1 },
-            Self { members: 120, rooms: 10, a_second: 300.0, stock: 4 },
+            Self { members: 60, rooms: 6, a_second: 150.0, stock: 2 },
         )
     }
 }
@@ -309,6 +309,18 @@ impl Swarm {
         eventually_within(ACKED_WITHIN, &what, || async {
             self.fails_with_its_clients();
             (acked() >= enough).then_some(())
+        })
+        .await;
+    }
+
+    /// Waits until so many more attempts have been refused.
+    pub(crate) async fn refusals(&self, more: u64) {
+        let refused = || self.seats().iter().map(|seat| seat.status().refused).sum::<u64>();
+        let enough = refused() + more;
+        let what = format!("{more} more attempts are refused");
+        eventually_within(ACKED_WITHIN, &what, || async {
+            self.fails_with_its_clients();
+            (refused() >= enough).then_some(())
         })
         .await;
     }
