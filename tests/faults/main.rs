@@ -36,21 +36,18 @@ use self::{
     scenarios::{Play, Scenario},
 };
 
-/// Scenarios at once in the short set: most of their time is waiting.
+/// Scenarios at once: most of their time is waiting.
 const SIDE_BY_SIDE: usize = 3;
 /// No run takes longer, unless something hangs.
 const LONGEST_RUN: Duration = Duration::from_mins(10);
 
 fn main() -> ExitCode {
-    let mut arguments = Arguments::from_args();
+    let arguments = Arguments::from_args();
     let (is_every, scale) = match env::var_os("HUBBUB_FAULTS") {
         Some(which) if which == "all" => (true, Scale::Full),
         Some(which) if which == "wide" => (true, Scale::Short),
         _ => (false, Scale::Short),
     };
-    // Times are measured in the full set.
-    let at_once = if scale == Scale::Full { 1 } else { SIDE_BY_SIDE };
-    arguments.test_threads.get_or_insert(at_once);
     common::many_descriptors();
 
     let only: Option<Vec<String>> = env::var("HUBBUB_FAULTS_ONLY")
@@ -58,8 +55,9 @@ fn main() -> ExitCode {
         .map(|only| only.split(',').map(|id| id.trim().to_owned()).collect());
 
     let scenarios = Arc::new(scenarios::all());
-    let mut trials = checker::trials();
-    trials.extend(proxy::trials::trials());
+    let mut beside = checker::trials();
+    beside.extend(proxy::trials::trials());
+    let mut alone = Vec::new();
     for (n, scenario) in scenarios.iter().enumerate() {
         let is_played = matches!(scenario.play, Play::Run(_));
         let is_wanted = only.as_ref().is_none_or(|only| only.iter().any(|id| id == scenario.id));
@@ -68,18 +66,30 @@ fn main() -> ExitCode {
                 let name = format!("{}::{label}", scenario.id);
                 let scenarios = scenarios.clone();
                 let play = move || play(&scenarios[n], &label, seed, scale);
+                // What is measured to the millisecond is measured in the full set.
+                let is_alone = scenario.is_alone && scale == Scale::Full;
+                let trials = if is_alone { &mut alone } else { &mut beside };
                 trials.push(Trial::test(name, play));
             }
         }
     }
-    let conclusion = libtest_mimic::run(&arguments, trials);
+    let at_once = |number| {
+        let test_threads = arguments.test_threads.unwrap_or(number);
+        Arguments { test_threads: Some(test_threads), ..arguments.clone() }
+    };
+    let mut conclusions = Vec::new();
+    if !alone.is_empty() {
+        conclusions.push(libtest_mimic::run(&at_once(1), alone));
+    }
+    conclusions.push(libtest_mimic::run(&at_once(SIDE_BY_SIDE), beside));
     if scale == Scale::Full && !arguments.list && arguments.filter.is_none() {
         match report::write(&scenarios) {
             Ok(path) => eprintln!("the report is {}", path.display()),
             Err(cause) => eprintln!("there is no report: {cause}"),
         }
     }
-    conclusion.exit_code()
+    let has_failed = conclusions.iter().any(libtest_mimic::Conclusion::has_failed);
+    if has_failed { ExitCode::from(101) } else { ExitCode::SUCCESS }
 }
 
 /// What each seed is called, and the seed.

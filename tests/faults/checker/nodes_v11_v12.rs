@@ -99,32 +99,45 @@ pub(super) fn all_is_given_back(facts: &Facts) -> Judgement {
         held.compare("µs of lag", Some(0), lag, growth.lag_p99);
         all.insert(node);
     }
-    let mut held = Held { of: "all nodes together".to_owned(), judgement: &mut judgement };
-    let nodes = all.len() as u64;
-    let sum = |phase, what: Look<ProcessSample>| {
-        let of = |node: &Name| {
-            let seen = of_node(facts, *node, phase).filter_map(what);
-            if phase == Phase::Baseline { seen.max() } else { seen.min() }
-        };
-        all.iter().map(of).sum::<Option<u64>>()
-    };
     let rss: Look<ProcessSample> = |sample| Some(sample.rss);
-    let before = sum(Phase::Baseline, rss);
-    let more = before.unwrap_or_default() * growth.rss_percent / 100 + growth.rss_bytes * nodes;
-    held.compare("bytes of memory", before, sum(Phase::Settled, rss), more);
-    let compared: [(&str, Look<ProcessSample>, u64); 3] = [
-        ("descriptors", |sample| Some(sample.fds), growth.fds),
-        ("sockets", |sample| Some(sample.sockets), growth.sockets),
-        ("tasks", |sample| sample.tasks, growth.tasks),
+    let before: u64 =
+        all.iter().filter_map(|node| held_by(facts, *node, Phase::Baseline, rss)).sum();
+    let nodes = all.len() as u64;
+    let compared: [(&str, Look<ProcessSample>, u64); 4] = [
+        ("bytes of memory", rss, before * growth.rss_percent / 100 + growth.rss_bytes * nodes),
+        ("descriptors", |sample| Some(sample.fds), growth.fds * nodes),
+        ("sockets", |sample| Some(sample.sockets), growth.sockets * nodes),
+        ("tasks", |sample| sample.tasks, growth.tasks * nodes),
     ];
     for (name, what, more) in compared {
-        held.compare(name, sum(Phase::Baseline, what), sum(Phase::Settled, what), more * nodes);
+        let of_each = all.iter().filter_map(|node| {
+            let held = |phase| held_by(facts, *node, phase, what);
+            Some((*node, held(Phase::Baseline)?, held(Phase::Settled)?))
+        });
+        let of_each: Vec<(Name, u64, u64)> = of_each.collect();
+        if of_each.is_empty() {
+            continue;
+        }
+        let each: Vec<String> = of_each
+            .iter()
+            .map(|(node, before, after)| format!("{node} {before}, then {after}"))
+            .collect();
+        let of = format!("all nodes together ({})", each.join("; "));
+        let before = of_each.iter().map(|(_, before, _)| before).sum();
+        let after = of_each.iter().map(|(.., after)| after).sum();
+        Held { of, judgement: &mut judgement }.compare(name, Some(before), Some(after), more);
     }
     store_gives_back(facts, &mut judgement);
     judgement
 }
 
-/// What a node held in a phase.
+/// The most that a node held before, or the least when settled: a leak does not come down.
+fn held_by(facts: &Facts, node: Name, phase: Phase, what: Look<ProcessSample>) -> Option<u64> {
+    let seen = of_node(facts, node, phase).filter_map(what);
+    if phase == Phase::Baseline { seen.max() } else { seen.min() }
+}
+
+/// What is known of a node in a phase.
 fn of_node(facts: &Facts, node: Name, phase: Phase) -> impl Iterator<Item = &ProcessSample> {
     facts.samples.iter().filter(move |sample| sample.node == node && sample.phase == phase)
 }

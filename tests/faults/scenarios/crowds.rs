@@ -32,7 +32,7 @@ pub(super) fn all() -> Vec<Scenario> {
         scenario("C6", "a client takes 200 bytes a second in a busy room", c6),
         scenario("C9", "a crowd comes back to one room at once, 500 messages behind", c9),
         scenario("C10", "a member is away longer than the room remembers", c10),
-        scenario("C11", "kill -9 of a node with a crowd of idle clients", c11),
+        scenario("C11", "kill -9 of a node with a crowd of idle clients", c11).alone(),
         scenario("C12", "polling without stickiness", c12),
         scenario("C13", "changes from polling to WebSocket that are given up half-way", c13),
     ]

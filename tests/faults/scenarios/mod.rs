@@ -10,6 +10,7 @@ mod machine;
 mod node;
 mod pauses;
 mod redis;
+mod soak;
 mod store_limits;
 mod store_loss;
 
@@ -24,6 +25,8 @@ pub(crate) struct Scenario {
     pub(crate) fault: &'static str,
     /// Whether `make test` plays it.
     pub(crate) is_short: bool,
+    /// Whether the full set plays it with no other beside it.
+    pub(crate) is_alone: bool,
     pub(crate) play: Play,
 }
 
@@ -40,18 +43,24 @@ fn scenario<F: Future<Output = Story> + 'static>(
     play: fn(Run) -> F,
 ) -> Scenario {
     let play = Play::Run(Box::new(move |run| Box::pin(play(run))));
-    Scenario { id, fault, is_short: false, play }
+    Scenario { id, fault, is_short: false, is_alone: false, play }
 }
 
 /// One that cannot be injected here, and why; the report says so.
 fn impossible(id: &'static str, fault: &'static str, why: &'static str) -> Scenario {
-    Scenario { id, fault, is_short: false, play: Play::Impossible(why) }
+    let play = Play::Impossible(why);
+    Scenario { id, fault, is_short: false, is_alone: false, play }
 }
 
 impl Scenario {
     /// `make test` plays it too.
     fn short(self) -> Self {
         Self { is_short: true, ..self }
+    }
+
+    /// In the full set nothing else goes on: it says how fast something is under a heavy load.
+    fn alone(self) -> Self {
+        Self { is_alone: true, ..self }
     }
 }
 
@@ -61,7 +70,10 @@ pub(crate) fn all() -> Vec<Scenario> {
         [node::all(), pauses::all(), machine::all()].into_iter().flatten().collect(),
         [redis::all(), store_loss::all(), store_limits::all()].into_iter().flatten().collect(),
         failover::all(),
-        [clients::all(), crowds::all(), devices::all()].into_iter().flatten().collect(),
+        [clients::all(), crowds::all(), devices::all(), soak::all()]
+            .into_iter()
+            .flatten()
+            .collect(),
         embedded::all(),
     ];
     // A family's files divide it by what is done, the table counts.

@@ -20,7 +20,7 @@ pub(super) const REAPED_WITHIN: Duration = Duration::from_secs(15);
 
 pub(super) fn all() -> Vec<Scenario> {
     vec![
-        scenario("N1", "kill -9 of a node under load, started again later", n1).short(),
+        scenario("N1", "kill -9 of a node under load, started again later", n1).short().alone(),
         scenario("N2", "kill -9 between the store's reply and the ack", n2).short(),
         scenario("N3", "kill -9 between receiving a message and appending it", n3).short(),
         scenario("N6", "SIGTERM of a node under load, five of its clients stalled", n6).short(),

@@ -7,7 +7,7 @@ use crate::{
     proxy::{Verb, Way},
     records::{Event, Micros},
     run::Run,
-    stage::Stage,
+    stage::{Stage, redis_of},
     story::Story,
     swarm::{Load, Swarm},
 };
@@ -42,9 +42,8 @@ async fn r2(run: Run) -> Story {
 }
 
 async fn killed(run: Run, appendfsync: &str) -> Story {
-    let stage = Stage::on_redis(&run, settings()).await;
-    let set = format!("CONFIG SET appendfsync {appendfsync}");
-    stage.redis().run(&set).await.expect("Redis is there");
+    let redis = redis_of(&run, &["--appendfsync", appendfsync]);
+    let stage = Stage::on_redis_of(&run, settings(), redis, |plan| plan).await;
     let swarm = Swarm::start(&run, &stage, Load::usual(&run)).await;
     swarm.acks(run.scaled(100, 800)).await;
     run.baseline(&stage).await;

@@ -10,7 +10,7 @@ use crate::{
     common::eventually_within,
     records::Micros,
     run::Run,
-    stage::Stage,
+    stage::{Stage, redis_of},
     story::Story,
     swarm::{Load, Swarm, hot},
 };
@@ -40,8 +40,8 @@ pub(super) fn all() -> Vec<Scenario> {
 }
 
 async fn r5(run: Run) -> Story {
-    let stage = Stage::on_redis(&run, settings()).await;
-    stage.redis().run("CONFIG SET appendfsync always").await.expect("Redis is there");
+    let redis = redis_of(&run, &["--appendfsync", "always"]);
+    let stage = Stage::on_redis_of(&run, settings(), redis, |plan| plan).await;
     let swarm = Swarm::start(&run, &stage, Load::usual(&run)).await;
     swarm.acks(run.scaled(50, 400)).await;
 
@@ -58,8 +58,8 @@ async fn r5(run: Run) -> Story {
 }
 
 async fn r5_everysec(run: Run) -> Story {
-    let stage = Stage::on_redis(&run, settings()).await;
-    stage.redis().run("CONFIG SET appendfsync everysec").await.expect("Redis is there");
+    let redis = redis_of(&run, &["--appendfsync", "everysec"]);
+    let stage = Stage::on_redis_of(&run, settings(), redis, |plan| plan).await;
     let swarm = Swarm::start(&run, &stage, Load::usual(&run)).await;
     swarm.acks(run.scaled(50, 400)).await;
 
@@ -149,7 +149,6 @@ async fn r14(run: Run) -> Story {
     swarm.acks(run.scaled(100, 800)).await;
 
     // What allkeys-lru would take, and when, is chance; the two keys it may take of a room are not.
-    let evicted = run.notes.clock.now();
     let room = hot();
     redis.suffers(&format!("UNLINK {{r:{room}}}:meta")).await;
     swarm.acks(run.scaled(60, 400)).await;
@@ -172,7 +171,6 @@ async fn r14(run: Run) -> Story {
         .allow(Allowance::Resets)
         .allow(Allowance::Truncations);
     let mut story = run.end(stage, swarm, permissions).await;
-    let _ = evicted;
     let lost = story.statistics.lost;
     story.remark(format!("{lost} acked messages went with the log"));
     story

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     checker::{History, Shown, Truth},
-    records::{Cursor, Event, Name},
+    records::{Cursor, Event, Line, Name},
 };
 
 /// Between two looks.
@@ -141,6 +141,25 @@ impl Swarm {
             if !said.more_after {
                 read.at = self.notes.clock.now();
                 return read;
+            }
+        }
+    }
+
+    /// A room's log as this client is given it; or the code of a refusal.
+    pub(crate) async fn reads_by(&self, seat: &Seat, room: Name) -> Result<Vec<Line>, String> {
+        let mut lines: Vec<Line> = Vec::new();
+        loop {
+            let after = lines.last().map_or(0, |line| line.seq);
+            let page = json!({ "room": room, "after": after, "limit": 200 });
+            let said = seat.asks("message:history", page).await;
+            let said = said.ok_or_else(|| "nothing".to_owned())?;
+            if said["ok"] != true {
+                return Err(said["error"]["code"].as_str().unwrap_or("no code").to_owned());
+            }
+            let said: words::History = serde_json::from_value(said).map_err(|e| e.to_string())?;
+            lines.extend(said.messages.iter().map(Message::line));
+            if !said.more_after {
+                return Ok(lines);
             }
         }
     }

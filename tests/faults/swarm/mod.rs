@@ -348,6 +348,11 @@ impl Swarm {
         self.seats().iter().for_each(|seat| seat.talks(false));
     }
 
+    /// Those who talked before talk again.
+    pub(crate) fn speaks_again(&self) {
+        self.seats().iter().for_each(|seat| seat.talks(true));
+    }
+
     /// Ends everybody; what they have written.
     pub(crate) async fn close(&self) -> Vec<ClientRecords> {
         self.seats().iter().for_each(Seat::closes);
