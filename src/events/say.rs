@@ -30,9 +30,8 @@ pub async fn say(message: &Message, app: &AppState) -> Result<Appended> {
     if let Ok(appended) = &result {
         if appended.dup {
             app.metrics.dup.add(1, &[]);
-        } else if appended.heard_by == Some(0) {
-            // Nobody heard it although this node hosts the room: the subscription is deaf.
-            app.rooms.suspect(&message.room);
+        } else if let Some(heard_by) = appended.heard_by {
+            app.rooms.said(&message.room, appended.position.seq, heard_by);
         }
     }
     if let Err(Error::Internal(_)) = &result {

@@ -69,6 +69,8 @@ pub(super) struct State {
     pub(super) recording: Option<Vec<Arc<Entry>>>,
     pub(super) last_entry: Option<Instant>,
     pub(super) last_beacon: Option<Instant>,
+    /// What was said here and not heard here yet, and since when.
+    pub(super) unheard: Option<(u64, Instant)>,
 }
 
 impl Hosted {
@@ -87,6 +89,7 @@ impl Hosted {
             recording: None,
             last_entry: None,
             last_beacon: None,
+            unheard: None,
         };
         Arc::new(Self {
             room,

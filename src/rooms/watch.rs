@@ -43,7 +43,9 @@ impl Rooms {
             let all = self.all_hosted();
             self.say_heads(&all);
             forget_unused(&all);
-            if let Err(error) = self.look_twice(&due).await {
+            let deaf = all.into_iter().filter(|hosted| has_not_heard_itself(hosted));
+            let doubtful: Vec<_> = due.into_iter().chain(deaf).collect();
+            if let Err(error) = self.look_twice(&doubtful).await {
                 tracing::debug!(%error, "cannot compare positions");
             }
         }
@@ -76,9 +78,18 @@ impl Rooms {
         Ok(())
     }
 
-    /// A message of this node was heard by nobody although this node hosts the room.
-    pub fn suspect(&self, room: &RoomId) {
+    /// A message of this node is in the log, and was heard by so many nodes. By nobody, although
+    /// this node hosts the room: the subscription is deaf. By others only, who may have found out
+    /// before us: that is seen when it does not come.
+    pub fn said(&self, room: &RoomId, seq: u64, heard_by: u64) {
         let Some(hosted) = self.hosted(room) else { return };
+        if heard_by > 0 {
+            let mut state = hosted.state();
+            if state.track.last() < seq {
+                state.unheard.get_or_insert((seq, Instant::now()));
+            }
+            return;
+        }
         let this = self.clone();
         self.0.parts.lifecycle.spawn_until_stop(async move {
             if let Err(error) = this.look_twice(&[hosted]).await {
@@ -134,6 +145,18 @@ fn forget_unused(hosted: &[Arc<Hosted>]) {
             state.recent = None;
         }
     }
+}
+
+/// Whether something was said here a while ago that has not come back; asked once for each.
+fn has_not_heard_itself(hosted: &Hosted) -> bool {
+    let mut state = hosted.state();
+    let Some((seq, since)) = state.unheard else { return false };
+    let is_heard = state.track.last() >= seq;
+    let is_late = since.elapsed() >= ON_ITS_WAY;
+    if is_heard || is_late {
+        state.unheard = None;
+    }
+    is_late && !is_heard
 }
 
 fn differs(hosted: &Hosted, head: Option<&Head>) -> bool {

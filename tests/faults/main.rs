@@ -4,7 +4,6 @@
 //! the short set's load. Some scenarios only: `HUBBUB_FAULTS_ONLY=N1,R3`. One scenario under one
 //! seed again: `HUBBUB_FAULTS_SEED=1f cargo test --test faults N1`.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
-#![expect(dead_code, reason = "the scenarios that use the rest are being written")]
 
 mod checker;
 #[expect(dead_code, unused_imports, reason = "the suites share it, and each uses a part")]
@@ -57,6 +56,8 @@ fn main() -> ExitCode {
     let scenarios = Arc::new(scenarios::all());
     let mut beside = checker::trials();
     beside.extend(proxy::trials::trials());
+    beside.extend(stage::trials());
+    beside.push(scenarios::power_trial());
     let mut alone = Vec::new();
     for (n, scenario) in scenarios.iter().enumerate() {
         let is_played = matches!(scenario.play, Play::Run(_));

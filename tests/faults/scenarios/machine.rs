@@ -140,7 +140,7 @@ async fn n11(run: Run) -> Story {
     story
 }
 
-fn speaker(swarm: &Swarm, n: usize) -> Seat {
+pub(super) fn speaker(swarm: &Swarm, n: usize) -> Seat {
     let spec = swarm.spec(&format!("speaker-{}", n + 1), 0, None);
     let ways = swarm.doors.from(n);
     swarm.add(Spec { ways, transport: Transport::WebSocket, ..spec })

@@ -64,6 +64,8 @@ impl Scenario {
     }
 }
 
+pub(crate) use self::store_loss::power_trial;
+
 /// All of them, in the table's order.
 pub(crate) fn all() -> Vec<Scenario> {
     let families = [

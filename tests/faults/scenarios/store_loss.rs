@@ -4,6 +4,7 @@ mod power;
 use std::time::Duration;
 
 use self::power::Power;
+pub(crate) use self::power::trial as power_trial;
 use super::{Scenario, impossible, scenario, settings};
 use crate::{
     checker::{Allowance, Loss, Permissions, Target, What},

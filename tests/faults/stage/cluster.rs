@@ -26,6 +26,7 @@ impl RedisCluster {
                 ("--cluster-enabled", "yes".to_owned()),
                 ("--cluster-port", free_port().to_string()),
                 ("--cluster-node-timeout", "3000".to_owned()),
+                ("--repl-diskless-sync-delay", "0".to_owned()),
             ];
             let more: Vec<String> =
                 more.into_iter().flat_map(|(name, value)| [name.to_owned(), value]).collect();
@@ -48,12 +49,17 @@ impl RedisCluster {
         cluster
     }
 
-    /// Waits until every server that runs says that the cluster is whole.
+    /// Waits until every server says that the cluster is whole, and every replica has what its
+    /// primary has: before that it may not take over.
     pub(crate) async fn is_whole(&self) {
         eventually_within(AGREED_WITHIN, "the cluster is whole", || async {
             for server in &self.servers {
                 let info = server.run("CLUSTER INFO").await?;
                 if !info.contains("cluster_state:ok") || !info.contains("cluster_known_nodes:6") {
+                    return None;
+                }
+                let role = server.run("INFO replication").await?;
+                if role.contains("role:slave") && !role.contains("master_link_status:up") {
                     return None;
                 }
             }

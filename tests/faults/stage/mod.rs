@@ -26,6 +26,11 @@ use crate::{
     run::{Notes, Run},
 };
 
+/// What is read of a node is read rightly.
+pub(crate) fn trials() -> Vec<libtest_mimic::Trial> {
+    vec![vitals::trial()]
+}
+
 /// What the nodes remember in.
 pub(crate) enum Store {
     Redis(Server),

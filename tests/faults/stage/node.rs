@@ -159,10 +159,6 @@ impl Node {
         self.processes.lock().last().expect("it was started").process.clone()
     }
 
-    pub(crate) fn is_running(&self) -> bool {
-        self.process().has_ended().is_none()
-    }
-
     pub(crate) async fn readyz(&self) -> u16 {
         self.probe("/readyz").await.map_or(0, |(status, _)| status)
     }

@@ -39,7 +39,7 @@ pub(crate) struct Sentinel {
 
 /// One sentinel.
 pub(crate) struct Watch {
-    pub(crate) process: Process,
+    _process: Process,
     port: u16,
     _folder: TempDir,
 }
@@ -152,7 +152,7 @@ impl Watch {
         std::fs::write(&file, config).unwrap();
         let mut command = Command::new("redis-server");
         command.arg(&file).arg("--sentinel");
-        Self { process: Process::start("sentinel", command), port, _folder: folder }
+        Self { _process: Process::start("sentinel", command), port, _folder: folder }
     }
 
     fn address(&self) -> SocketAddr {

@@ -1,6 +1,8 @@
 //! What a process holds, as the kernel and its own metrics tell.
 use std::{fs, time::Duration};
 
+use libtest_mimic::Trial;
+
 use crate::{
     checker::{Phase, ProcessSample},
     records::{Micros, Name},
@@ -44,6 +46,28 @@ pub(super) fn worked(pid: u32) -> Duration {
 pub(super) fn tasks(text: &str) -> Option<u64> {
     let line = text.lines().find_map(|line| line.strip_prefix("hubbub_runtime_tasks "))?;
     line.trim().parse().ok()
+}
+
+/// The text of `/metrics` is read as it is written.
+pub(crate) fn trial() -> Trial {
+    Trial::test("stage::a_nodes_metrics_are_read", || {
+        let text = |counts: [u64; 3]| {
+            let bucket =
+                |(le, count)| format!("hubbub_runtime_lag_seconds_bucket{{le=\"{le}\"}} {count}\n");
+            let buckets = ["0.01", "0.05", "+Inf"].into_iter().zip(counts).map(bucket);
+            format!("hubbub_runtime_tasks 31\n{}", buckets.collect::<String>())
+        };
+        let (before, after) = (text([10, 10, 10]), text([108, 110, 110]));
+        let (before, after) = (Lags::of(&before), Lags::of(&after));
+        let read = (
+            tasks(&text([0; 3])),
+            after.p99(),
+            after.since(&before).p99(),
+            before.since(&after).p99(),
+        );
+        let right = (Some(31), Some(50_000), Some(50_000), Some(10_000));
+        if read == right { Ok(()) } else { Err(format!("{read:?}, not {right:?}").into()) }
+    })
 }
 
 /// How often a runtime was how late: for each bound, how many were within it.

@@ -89,7 +89,7 @@ impl Swarm {
     }
 
     /// Those who have not been closed.
-    fn open(&self) -> Vec<Seat> {
+    pub(super) fn open(&self) -> Vec<Seat> {
         let lives = self.lives.lock();
         let open = lives.iter().filter(|life| !life.task.is_finished());
         open.map(|life| life.seat.clone()).collect()

@@ -28,7 +28,7 @@ use self::{
 };
 use crate::{
     common::{beside, eventually_within},
-    records::{Client, ClientRecords, Mid, Name, Recorder},
+    records::{ClientRecords, Mid, Name, Recorder},
     run::{Notes, Run},
     stage::{Doors, Stage},
 };
@@ -292,15 +292,6 @@ impl Swarm {
         seats
     }
 
-    pub(crate) fn rooms(&self) -> &[Name] {
-        &self.rooms
-    }
-
-    /// A pen of the run's records for a client that is not one of ours.
-    pub(crate) fn pen(&self, client: Client) -> Arc<Recorder> {
-        self.notes.pen(client)
-    }
-
     /// Waits until so many more messages have been acked: how long the load goes on.
     pub(crate) async fn acks(&self, more: u64) {
         let acked = || self.seats().iter().map(|seat| seat.status().acked).sum::<u64>();
@@ -325,9 +316,9 @@ impl Swarm {
         .await;
     }
 
-    /// Waits until everybody is connected and in all their rooms.
+    /// Waits until everybody who was not closed is connected and in all their rooms.
     pub(crate) async fn all_live(&self) {
-        let seats = self.seats();
+        let seats = self.open();
         eventually_within(COME_IN_WITHIN, "all clients are in all their rooms", || async {
             self.fails_with_its_clients();
             seats.iter().all(|seat| seat.status().is_live()).then_some(())

@@ -10,7 +10,7 @@ use crate::{
     ports::free_port,
     records::Name,
     stage::Node,
-    swarm::{Spec, Swarm, Transport},
+    swarm::{Seat, Spec, Swarm, Transport},
 };
 
 const DECIDES_WITHIN: Duration = Duration::from_secs(30);
@@ -85,26 +85,32 @@ impl Damaged {
         });
         let connected = || async { seat.status().node };
         eventually_within(DECIDES_WITHIN, "it lets somebody in", connected).await;
-        let mut is_whole = true;
-        for room in truth {
-            match swarm.reads_by(&seat, room.room).await {
-                Ok(lines) if lines == room.entries => {}
-                Ok(lines) => {
-                    let (is, was) = (lines.len(), room.entries.len());
-                    return Err(format!(
-                        "{} is read as {is} messages that are not the {was}",
-                        room.room
-                    ));
-                }
-                // Refused, and said so.
-                Err(code) if code == "internal" || code == "unavailable" => is_whole = false,
-                Err(code) => return Err(format!("{} is answered {code}", room.room)),
-            }
-        }
+        let read = serves(swarm, &seat, truth).await;
         seat.closes();
         process.signal(rustix::process::Signal::TERM);
         let ended = || async { process.has_ended() };
         eventually_within(DECIDES_WITHIN, "it ends", ended).await;
-        Ok(is_whole)
+        read
     }
+}
+
+/// Whether all that a node gives is the truth (`true`), or some is refused.
+async fn serves(swarm: &Swarm, seat: &Seat, truth: &[History]) -> Result<bool, String> {
+    let mut is_whole = true;
+    for room in truth {
+        match swarm.reads_by(seat, room.room).await {
+            Ok(lines) if lines == room.entries => {}
+            Ok(lines) => {
+                let (is, was) = (lines.len(), room.entries.len());
+                return Err(format!(
+                    "{} is read as {is} messages that are not the {was}",
+                    room.room
+                ));
+            }
+            // Refused, and said so.
+            Err(code) if code == "internal" || code == "unavailable" => is_whole = false,
+            Err(code) => return Err(format!("{} is answered {code}", room.room)),
+        }
+    }
+    Ok(is_whole)
 }

@@ -10,6 +10,7 @@ use std::{
     thread,
 };
 
+use libtest_mimic::Trial;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
@@ -93,6 +94,22 @@ fn file_of(redis: &Server) -> PathBuf {
         name.rsplit('.').next()?.parse::<u64>().ok()
     };
     files.filter_map(|path| Some((number(&path)?, path))).max().expect("there is a file").1
+}
+
+/// What strace writes is added up rightly.
+pub(crate) fn trial() -> Trial {
+    Trial::test("power::what_reached_the_disk_is_added_up", || {
+        let trace = "10 write(8, \"\"..., 100) = 100\n\
+                     12 fdatasync(8 <unfinished ...>\n\
+                     10 write(8, \"\"..., 30)          = 30\n\
+                     12 <... fdatasync resumed>)        = 0\n\
+                     10 write(8, \"\"..., 7 <unfinished ...>\n\
+                     10 <... write resumed>)            = 7\n\
+                     12 fdatasync(8 <unfinished ...>\n\
+                     10 +++ killed by SIGKILL +++\n";
+        let read = Trace::default().read(trace);
+        if read == (137, 100) { Ok(()) } else { Err(format!("{read:?}, not (137, 100)").into()) }
+    })
 }
 
 /// What the lines of strace add up to.
