@@ -172,3 +172,33 @@ fn differs(hosted: &Hosted, head: Option<&Head>) -> bool {
 fn slice_of(room: &RoomId, slices: u32) -> u32 {
     room.as_str().bytes().fold(0u32, |h, b| h.wrapping_mul(31).wrapping_add(u32::from(b))) % slices
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        clock,
+        domain::position::{Position, Track},
+    };
+
+    #[test]
+    fn what_was_said_here_and_does_not_come_back_puts_the_room_in_doubt_once() {
+        let hosted = Hosted::new("hot".parse().unwrap());
+        assert!(!has_not_heard_itself(&hosted), "nothing was said");
+
+        hosted.state().unheard = Some((1, Instant::now()));
+        assert!(!has_not_heard_itself(&hosted), "it may be on its way");
+
+        let a_while_ago = Instant::now().checked_sub(ON_ITS_WAY * 2).unwrap();
+        hosted.state().unheard = Some((1, a_while_ago));
+        assert!(has_not_heard_itself(&hosted));
+        assert!(!has_not_heard_itself(&hosted), "that was looked into");
+
+        let mut track = Track::default();
+        track.advance(&Position { epoch: clock::new_epoch(), seq: 1 }, &clock::new_mid());
+        hosted.state().track = track;
+        hosted.state().unheard = Some((1, a_while_ago));
+        assert!(!has_not_heard_itself(&hosted), "it came back");
+        assert_eq!(hosted.state().unheard, None);
+    }
+}

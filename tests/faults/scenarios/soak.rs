@@ -47,7 +47,7 @@ async fn c18(mut run: Run) -> Story {
     swarm.acks(run.scaled(50, 400)).await;
     run.baseline(&stage).await;
 
-    let given = env::var(HOW_LONG).ok().and_then(|seconds| seconds.parse().ok());
+    let given = env::var_os(HOW_LONG).and_then(|seconds| seconds.to_str()?.parse().ok());
     let seconds = given.unwrap_or(run.scaled(30, 60));
     let end = Instant::now() + Duration::from_secs(seconds);
     let troubles: Vec<Trouble> = Trouble::iter().collect();

@@ -207,6 +207,12 @@ impl Node {
         sample.map_or(0, |sample| sample.fds)
     }
 
+    /// Memory it has, in bytes.
+    pub(crate) fn memory(&self) -> u64 {
+        let sample = vitals::sample(&self.notes, self.name, self.process().id(), Phase::During);
+        sample.map_or(0, |sample| sample.rss)
+    }
+
     /// The time that processors have worked for it.
     pub(crate) fn worked(&self) -> Duration {
         vitals::worked(self.process().id())

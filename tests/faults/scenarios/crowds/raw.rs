@@ -2,11 +2,15 @@
 use std::net::SocketAddr;
 
 use futures_util::{SinkExt, StreamExt};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio_tungstenite::{WebSocketStream, client_async, tungstenite::Message};
 
-use crate::common::{Http, patiently};
+use crate::{
+    common::{Http, patiently},
+    records::Name,
+    swarm::new_mid,
+};
 
 const POLLING: &str = "/socket.io/?EIO=4&transport=polling";
 
@@ -28,6 +32,53 @@ pub(super) async fn polls_elsewhere(at: SocketAddr, other: SocketAddr) -> (u16, 
     (answer.status, answer.body)
 }
 
+/// Comes in, joins and says so much in one breath, whatever is answered meanwhile. All answers but
+/// that to the join, in the order in which they came, each with the number of what it answers.
+pub(super) async fn says_at_once(
+    at: SocketAddr,
+    name: &str,
+    room: Name,
+    count: usize,
+) -> Vec<(usize, Value)> {
+    let stream = TcpStream::connect(at).await.unwrap();
+    let url = format!("ws://{at}/socket.io/?EIO=4&transport=websocket");
+    let (socket, _) = client_async(url, stream).await.unwrap();
+    let (mut sink, mut stream) = socket.split();
+    let speaks = async {
+        let auth = json!({ "name": name });
+        sink.feed(Message::text(format!("40/chat,{auth}"))).await.unwrap();
+        let join = json!(["room:join", { "room": room, "limit": 1 }]);
+        sink.feed(Message::text(format!("42/chat,0{join}"))).await.unwrap();
+        for n in 1..=count {
+            let payload = json!({ "room": room, "mid": new_mid(), "text": format!("{name} {n}") });
+            let frame = format!("42/chat,{n}{}", json!(["message:send", payload]));
+            sink.feed(Message::text(frame)).await.unwrap();
+        }
+        sink.flush().await.unwrap();
+        sink
+    };
+    let hears = async {
+        let mut answers = Vec::new();
+        while answers.len() < count {
+            let frame = patiently("an answer", stream.next()).await.unwrap().unwrap();
+            let text = frame.to_text().unwrap_or_default();
+            answers.extend(answer(text).filter(|(number, _)| *number > 0));
+        }
+        answers
+    };
+    let (_sink, answers) = tokio::join!(speaks, hears);
+    answers
+}
+
+/// What a frame answers, if it does.
+fn answer(frame: &str) -> Option<(usize, Value)> {
+    let rest = frame.strip_prefix("43/chat,")?;
+    let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, payload) = rest.split_at(digits);
+    let mut payload: Vec<Value> = serde_json::from_str(payload).ok()?;
+    Some((number.parse().ok()?, payload.pop()?))
+}
+
 /// A client that began to change to a WebSocket, and fell silent; dropped, it is gone.
 pub(super) struct Half {
     _polling: Http,
@@ -41,8 +92,8 @@ impl Half {
         let url = format!("ws://{at}/socket.io/?EIO=4&transport=websocket&sid={sid}");
         let (mut socket, _) = client_async(url, stream).await.unwrap();
         socket.send(Message::text("2probe")).await.unwrap();
-        let said = patiently("the answer to a probe", socket.next()).await.unwrap().unwrap();
-        assert_eq!(said.to_text().unwrap(), "3probe");
+        let answer = patiently("the answer to a probe", socket.next()).await.unwrap().unwrap();
+        assert_eq!(answer.to_text().unwrap(), "3probe");
         Self { _polling: polling, _socket: socket }
     }
 }

@@ -32,7 +32,7 @@ impl Damaged {
     pub(super) fn of(sound: &[u8], number: usize, choices: &mut StdRng) -> Self {
         let mut bytes = sound.to_vec();
         let at = choices.random_range(0..bytes.len());
-        let how = if number % 3 == 0 {
+        let how = if number.is_multiple_of(3) {
             bytes.truncate(at);
             format!("cut off at {at} of {}", sound.len())
         } else {

@@ -26,10 +26,7 @@ pub(super) struct Power {
 impl Power {
     /// Whether strace is there, and may watch.
     pub(super) fn can_fail() -> bool {
-        let mut sleeper = match Command::new("sleep").arg("5").spawn() {
-            Ok(sleeper) => sleeper,
-            Err(_) => return false,
-        };
+        let Ok(mut sleeper) = Command::new("sleep").arg("5").spawn() else { return false };
         let pid = sleeper.id().to_string();
         let said = Command::new("timeout").args(["1", "strace", "-p", &pid]).output();
         sleeper.kill().ok();

@@ -95,7 +95,9 @@ async fn e2(mut run: Run) -> Story {
 
     let mut story = run.end(stage, swarm, Permissions::default()).await;
     story.remark(format!("{refused} damaged files were refused, {served} served the truth"));
-    wrong.into_iter().for_each(|how| story.must(false, || how));
+    for how in wrong {
+        story.must(false, || how);
+    }
     story
 }
 

@@ -62,7 +62,7 @@ async fn n10(run: Run) -> Story {
     eventually_within(Duration::from_secs(10), "it has no descriptors left", said).await;
     let worked = node.worked();
     run.lasts(Duration::from_secs(5)).await;
-    let share = (node.worked() - worked).as_secs_f64() / 5.0;
+    let share = node.worked().saturating_sub(worked).as_secs_f64() / 5.0;
     drop(crowd);
     limits(node, "nofile", &before);
     run.notes.fault(path, What::Healed);

@@ -138,10 +138,14 @@ async fn isolated(run: &Run, stage: &Stage) -> (Micros, Micros) {
     cut.extend(of_node.filter(|(n, _)| *n != number).map(|(_, path)| path));
 
     let from = run.notes.clock.now();
-    cut.iter().for_each(|path| path.fails(Verb::Blackhole));
+    for path in &cut {
+        path.fails(Verb::Blackhole);
+    }
     run.lasts(ISOLATED_FOR).await;
     redis.fails_over_from(old).await;
-    cut.iter().for_each(|path| path.heals());
+    for path in &cut {
+        path.heals();
+    }
     redis.is_whole().await;
     (from, run.notes.clock.now())
 }

@@ -76,8 +76,8 @@ async fn r5_everysec(run: Run) -> Story {
     let loss = Loss::AckedBetween { from: failed.saturating_sub(LOST_AT_MOST), to: back };
     let permissions = Permissions { loss, ..Permissions::default() }.allow(Allowance::Resets);
     let mut story = run.end(stage, swarm, permissions).await;
-    let lost = story.statistics.lost;
-    story.remark(format!("{unsynced} bytes were not on the disk, {lost} acked messages lost"));
+    let gone = story.statistics.lost;
+    story.remark(format!("{unsynced} bytes were not on the disk, {gone} acked messages lost"));
     story
 }
 
@@ -172,7 +172,7 @@ async fn r14(run: Run) -> Story {
         .allow(Allowance::Resets)
         .allow(Allowance::Truncations);
     let mut story = run.end(stage, swarm, permissions).await;
-    let lost = story.statistics.lost;
-    story.remark(format!("{lost} acked messages went with the log"));
+    let gone = story.statistics.lost;
+    story.remark(format!("{gone} acked messages went with the log"));
     story
 }

@@ -35,6 +35,8 @@ pub(super) fn all() -> Vec<Scenario> {
         scenario("C11", "kill -9 of a node with a crowd of idle clients", c11).alone(),
         scenario("C12", "polling without stickiness", c12),
         scenario("C13", "changes from polling to WebSocket that are given up half-way", c13),
+        scenario("C14", "a send in one breath with CONNECT, by thousands", c14).short(),
+        scenario("C15", "20,000 sends on one connection in one breath", c15).short(),
     ]
 }
 
@@ -220,13 +222,16 @@ async fn c11(run: Run) -> Story {
 
     let killed = run.notes.clock.now();
     let began = Instant::now();
-    let worked = [1, 3].map(|node| stage.node(node).worked());
+    let worked = [1, 3].map(|node| stage.node(node).worked()).iter().sum::<Duration>();
     stage.node(2).kill().await;
     let is_back = || async { crowd.iter().all(|seat| seat.status().is_live()).then_some(()) };
     eventually_within(Duration::from_mins(2), "the crowd is back", is_back).await;
     let (took, back) = (began.elapsed(), run.notes.clock.now());
-    let worked = [1, 3].map(|node| stage.node(node).worked()).iter().sum::<Duration>()
-        - worked.iter().sum::<Duration>();
+    let worked = [1, 3]
+        .map(|node| stage.node(node).worked())
+        .iter()
+        .sum::<Duration>()
+        .saturating_sub(worked);
     let mut refused = 0.0;
     for node in [1, 3] {
         refused += stage.node(node).metric("hubbub_handshake_refused_total", "").await;
@@ -316,5 +321,72 @@ async fn c13(run: Run) -> Story {
     let mut story = run.end(stage, swarm, Permissions::default()).await;
     let took = Micros::try_from(took.as_micros()).unwrap_or(Micros::MAX);
     story.at_most("reclaimed after", took, RECLAIMED_WITHIN);
+    story
+}
+
+/// A room that only they write in: what they say is counted here, not by the checker.
+fn apart_room() -> Name {
+    Name::new("apart")
+}
+
+/// So many at once, below what the door lets in a second.
+const AT_ONCE: usize = 50;
+
+async fn c14(run: Run) -> Story {
+    let stage = Stage::on_redis(&run, settings().with("server.session_rate", 10_000)).await;
+    let load = Load { members: 6, rooms: 1, a_second: 10.0, stock: 0 };
+    let swarm = Swarm::start(&run, &stage, load).await;
+    let rounds = run.scaled(4, 60);
+    let mut answered = 0;
+    for round in 0..rounds {
+        let one = async |n: usize| {
+            let at = stage.nodes[n % stage.nodes.len()].address();
+            let name = format!("early-{round}-{n}");
+            raw::says_at_once(at, &name, apart_room(), 1).await
+        };
+        let answers = join_all((0..AT_ONCE).map(one)).await;
+        answered += answers.iter().flatten().filter(|(_, said)| said["ok"] == true).count();
+    }
+    swarm.acks(10).await;
+
+    let mut story = run.end(stage, swarm, Permissions::default()).await;
+    let all = rounds * AT_ONCE;
+    story.remark(format!("{answered} of {all} were acked"));
+    story.must(answered == all, || format!("{answered} of {all} were acked"));
+    story
+}
+
+/// Sends in one breath; how many of them the rate limit lets pass at once
+/// (`limits.message_burst`); and how much memory they may take.
+const PIPELINED: usize = 20_000;
+const BURST: usize = 1_000;
+const MOST_MEMORY: u64 = 24 << 20;
+
+async fn c15(run: Run) -> Story {
+    let stage = Stage::on_redis(&run, settings()).await;
+    let load = Load { members: 6, rooms: 1, a_second: 10.0, stock: 0 };
+    let swarm = Swarm::start(&run, &stage, load).await;
+    swarm.acks(10).await;
+    let node = stage.node(1);
+    let count = run.scaled(PIPELINED / 10, PIPELINED);
+
+    let before = node.memory();
+    let answers = raw::says_at_once(node.address(), "ada", apart_room(), count).await;
+    let grown = node.memory().saturating_sub(before);
+    swarm.acks(10).await;
+
+    let mut story = run.end(stage, swarm, Permissions::default()).await;
+    let taken = answers.iter().filter(|(_, said)| said["ok"] == true);
+    let taken: Vec<(usize, u64)> =
+        taken.map(|(n, said)| (*n, said["seq"].as_u64().unwrap_or_default())).collect();
+    let is_in_order = taken.is_sorted_by(|a, b| a.0 < b.0 && a.1 < b.1);
+    let refused =
+        answers.iter().filter(|(_, said)| said["error"]["code"] == "rate_limited").count();
+    story.remark(format!("{} taken, {refused} refused as rate_limited", taken.len()));
+    story.remark(format!("the node grew by {} KiB", grown >> 10));
+    story.must(is_in_order, || format!("out of order: {taken:?}"));
+    story.must(taken.len() >= BURST.min(count), || format!("only {} were taken", taken.len()));
+    story.must(taken.len() + refused == count, || "some were refused otherwise".to_owned());
+    story.must(grown <= MOST_MEMORY, || format!("the node grew by {grown} bytes"));
     story
 }
