@@ -62,19 +62,22 @@ fn main() -> ExitCode {
     beside.extend(stage::trials());
     beside.push(scenarios::power_trial());
     let mut alone = Vec::new();
-    for (n, scenario) in scenarios.iter().enumerate() {
-        let is_played = matches!(scenario.play, Play::Run(_));
-        let is_wanted = only.as_ref().is_none_or(|only| only.iter().any(|id| id == scenario.id));
-        if is_played && is_wanted && (scenario.is_short || is_every) {
-            for (label, seed) in seeds(scale) {
-                let name = format!("{}::{label}", scenario.id);
-                let scenarios = scenarios.clone();
-                let play = move || play(&scenarios[n], &label, seed, scale);
-                // What is measured to the millisecond is measured in the full set.
-                let is_alone = scenario.is_alone && scale == Scale::Full;
-                let trials = if is_alone { &mut alone } else { &mut beside };
-                trials.push(Trial::test(name, play));
+    // Seed after seed, so that every scenario has been played once before any is played again.
+    for (label, seed) in seeds(scale) {
+        for (n, scenario) in scenarios.iter().enumerate() {
+            let is_played = matches!(scenario.play, Play::Run(_));
+            let is_wanted =
+                only.as_ref().is_none_or(|only| only.iter().any(|id| id == scenario.id));
+            if !is_played || !is_wanted || !(scenario.is_short || is_every) {
+                continue;
             }
+            let name = format!("{}::{label}", scenario.id);
+            let (scenarios, label) = (scenarios.clone(), label.clone());
+            let play = move || play(&scenarios[n], &label, seed, scale);
+            // What is measured to the millisecond is measured in the full set.
+            let is_alone = scenario.is_alone && scale == Scale::Full;
+            let trials = if is_alone { &mut alone } else { &mut beside };
+            trials.push(Trial::test(name, play));
         }
     }
     let at_once = |number| {
