@@ -14,6 +14,11 @@ use crate::{
     swarm::{Seat, Swarm, is_watcher},
 };
 
+/// Nodes are warm once their memory grows by no more than a part of it, this one, in this time; and
+/// how long that is waited for.
+const WARM: u64 = 50;
+const WARMS_FOR: Duration = Duration::from_secs(2);
+const WARM_WITHIN: Duration = Duration::from_secs(40);
 /// How long it may take, after all is healed, until nobody holds more than before; and how long the
 /// runtimes' lag is measured each time.
 const GIVES_BACK_WITHIN: Duration = Duration::from_mins(1);
@@ -34,12 +39,21 @@ pub(crate) struct Story {
 }
 
 impl Run {
-    /// What the nodes hold before anything is done to them; for [`Run::settled`].
+    /// What the nodes hold before anything is done to them; for [`Run::settled`]. They are looked
+    /// at until they are warm: a process that has just begun grows for a while by itself.
     pub(crate) async fn baseline(&self, stage: &Stage) {
-        if self.scale == Scale::Full {
-            join_all(stage.nodes.iter().map(|node| node.sample(Phase::Baseline, None))).await;
-            stage.sample_store(Phase::Baseline).await;
+        if self.scale != Scale::Full {
+            return;
         }
+        let memory = || stage.nodes.iter().map(Node::memory).sum::<u64>();
+        let end = Instant::now() + WARM_WITHIN;
+        let mut before = 0;
+        while memory() > before + before / WARM && Instant::now() < end {
+            before = memory();
+            self.lasts(WARMS_FOR).await;
+        }
+        join_all(stage.nodes.iter().map(|node| node.sample(Phase::Baseline, None))).await;
+        stage.sample_store(Phase::Baseline).await;
     }
 
     /// What they hold at most a minute after healing, under the same load: V12. It is looked at
