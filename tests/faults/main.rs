@@ -85,11 +85,11 @@ fn main() -> ExitCode {
         Arguments { test_threads: Some(test_threads), ..arguments.clone() }
     };
     let mut conclusions = Vec::new();
+    let side_by_side = if scale == Scale::Full { SIDE_BY_SIDE_IN_FULL } else { SIDE_BY_SIDE };
+    conclusions.push(libtest_mimic::run(&at_once(side_by_side), beside));
     if !alone.is_empty() {
         conclusions.push(libtest_mimic::run(&at_once(1), alone));
     }
-    let side_by_side = if scale == Scale::Full { SIDE_BY_SIDE_IN_FULL } else { SIDE_BY_SIDE };
-    conclusions.push(libtest_mimic::run(&at_once(side_by_side), beside));
     if scale == Scale::Full && !arguments.list && arguments.filter.is_none() {
         match report::write(&scenarios) {
             Ok(path) => eprintln!("the report is {}", path.display()),
