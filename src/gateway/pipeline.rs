@@ -25,6 +25,7 @@ use socketioxide::{
 use super::{link::Link, outbox::SocketOutbox};
 use crate::{
     error::{Error, Refusal},
+    events::say::ASKED,
     lifecycle::Lifecycle,
     rooms::{CloseReason, Frame, Outbox},
 };
@@ -113,6 +114,7 @@ impl Reply {
 struct Incoming {
     text: String,
     ack: Option<AckSender>,
+    asked: Instant,
 }
 
 /// Whether somebody works on the queue.
@@ -219,7 +221,8 @@ impl Pipe {
         while let Some(incoming) = self.next() {
             let reply = self.reply(incoming.ack);
             let unanswered = reply.again();
-            let heard = AssertUnwindSafe(self.hear(&incoming.text, reply)).catch_unwind().await;
+            let heard = ASKED.scope(incoming.asked, self.hear(&incoming.text, reply));
+            let heard = AssertUnwindSafe(heard).catch_unwind().await;
             if heard.is_err() {
                 unanswered.refuse(&Error::Internal(anyhow::anyhow!("a handler panicked")));
             }
@@ -309,7 +312,7 @@ impl MessageHandler<LocalAdapter, ()> for Inbound {
             // Attachments are refused by the parser, so this is not reached by text protocols.
             Value::Bytes(_) => String::new(),
         };
-        self.0.push(Incoming { text, ack });
+        self.0.push(Incoming { text, ack, asked: Instant::now() });
     }
 }
 

@@ -214,6 +214,13 @@ async fn n6(run: Run) -> Story {
 
 /// So many at this node who read and answer nothing.
 pub(super) async fn stalled(swarm: &Swarm, node: usize, count: usize) -> Vec<Seat> {
+    let seats = stalling(swarm, node, count).await;
+    seats.iter().for_each(Seat::freezes);
+    seats
+}
+
+/// The same, who do so when they are told.
+pub(super) async fn stalling(swarm: &Swarm, node: usize, count: usize) -> Vec<Seat> {
     let one = |n| {
         let spec = swarm.spec(&format!("stalled-{}", n + 1), 1, None);
         let ways = swarm.doors.from(node - 1);
@@ -222,7 +229,6 @@ pub(super) async fn stalled(swarm: &Swarm, node: usize, count: usize) -> Vec<Sea
     let seats: Vec<Seat> = (0..count).map(one).collect();
     for seat in &seats {
         seat.is_live().await;
-        seat.freezes();
     }
     seats
 }

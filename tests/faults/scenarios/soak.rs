@@ -10,7 +10,7 @@ use crate::{
     checker::{Permissions, Target, What},
     proxy::{Verb, Way},
     run::Run,
-    stage::Stage,
+    stage::{Stage, redis_of},
     story::Story,
     swarm::{Load, Seat, Swarm},
 };
@@ -42,7 +42,10 @@ enum Trouble {
 }
 
 async fn c18(mut run: Run) -> Story {
-    let stage = Stage::on_redis(&run, settings()).await;
+    // With `everysec`, Redis answers before it has written while an fsync takes long: then its death
+    // may lose what was acked.
+    let redis = redis_of(&run, &["--appendfsync", "always"]);
+    let stage = Stage::on_redis_of(&run, settings(), redis, |plan| plan).await;
     let swarm = Swarm::start(&run, &stage, Load::usual(&run)).await;
     swarm.acks(run.scaled(50, 400)).await;
     run.baseline(&stage).await;

@@ -21,7 +21,7 @@ const REPAIRED_WITHIN: Duration = Duration::from_secs(2);
 /// Whoever asks is answered, with what there is or a refusal.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(3);
 /// How long Redis is full.
-const FULL_FOR: Duration = Duration::from_secs(8);
+pub(super) const FULL_FOR: Duration = Duration::from_secs(8);
 /// A memory that will not do, in bytes more than is used.
 const LITTLE_MORE: u64 = 64 << 10;
 /// Retention where it is to be short.
@@ -142,7 +142,7 @@ async fn r13(run: Run) -> Story {
 }
 
 /// Until sends are refused, and for a while; what is there can be read all the time.
-pub(super) async fn full(run: &Run, swarm: &Swarm) {
+async fn full(run: &Run, swarm: &Swarm) {
     swarm.refusals(run.scaled(10, 50)).await;
     let read = swarm.histories().await;
     assert!(read.iter().any(|history| !history.entries.is_empty()), "nothing can be read");
@@ -236,7 +236,9 @@ async fn r19(run: Run) -> Story {
     }
     swarm.acks(20).await;
 
+    // What lies in its own buffers would reach it later: it is held, and then lost.
     stage.node(2).stop();
+    stage.node(2).redis().fails(Verb::HalfOpen(Way::Down));
     // Redis trims by whole leaves of the stream: up to a hundred more are kept.
     for n in 0..KEPT * 3 / 2 {
         for seat in &speakers {
@@ -245,6 +247,8 @@ async fn r19(run: Run) -> Story {
     }
     is_all_said(&speakers).await;
     run.lasts(Duration::from_secs(4)).await;
+    stage.node(2).redis().is_cut();
+    stage.node(2).redis().heals();
     stage.node(2).go_on();
     swarm.acks(50).await;
 

@@ -71,12 +71,8 @@ impl Stage {
         Self::with(run, nodes, Store::Redis(redis)).await
     }
 
-    /// Three nodes on a primary with two replicas, watched by three sentinels.
-    pub(crate) async fn on_sentinel(run: &Run, settings: Settings) -> Self {
-        Self::on_sentinel_of(run, settings, &[]).await
-    }
-
-    /// The same, with these arguments for each server.
+    /// Three nodes on a primary with two replicas, watched by three sentinels; each server has these
+    /// arguments beyond those we ship.
     pub(crate) async fn on_sentinel_of(run: &Run, settings: Settings, more: &[&str]) -> Self {
         let sentinel = Sentinel::start(&run.notes, more).await;
         let mut nodes = Vec::new();

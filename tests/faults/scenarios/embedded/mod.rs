@@ -7,7 +7,7 @@ use rand::RngExt;
 use tempfile::TempDir;
 
 use self::damage::Damaged;
-use super::{Scenario, impossible, scenario, settings, store_limits::full};
+use super::{Scenario, impossible, scenario, settings, store_limits::FULL_FOR};
 use crate::{
     checker::{Permissions, Target, What},
     common::{Process, eventually_within},
@@ -110,7 +110,9 @@ async fn e3(run: Run) -> Story {
 
     run.notes.fault(Target::Store, What::Broken);
     disk.fills();
-    full(&run, &swarm).await;
+    // What is on the file cannot be read meanwhile: it is not open after a write that failed.
+    swarm.refusals(run.scaled(10, 50)).await;
+    run.lasts(FULL_FOR).await;
     disk.has_room_again();
     run.notes.fault(Target::Store, What::Healed);
     swarm.acks(run.scaled(40, 300)).await;

@@ -108,36 +108,43 @@ async fn n11(run: Run) -> Story {
     let swarm = Swarm::start(&run, &stage, Load::usual(&run)).await;
     let node = stage.node(2);
     swarm.acks(run.scaled(50, 400)).await;
-    run.baseline(&stage).await;
-
-    // An allocation beyond it fails, which ends the process: V11.
-    limits(node, "data", &format!("{MEMORY}:"));
-    let stalled = super::node::stalled(&swarm, 2, run.scaled(10, 50)).await;
+    let stalling = super::node::stalling(&swarm, 2, run.scaled(10, 50)).await;
     let speakers: Vec<Seat> = (0..run.scaled(2, 6)).map(|n| speaker(&swarm, n)).collect();
     for seat in &speakers {
         seat.is_live().await;
     }
-    let text = "flood ".repeat(600);
-    for n in 0..run.scaled(100, 400) {
-        for seat in &speakers {
-            seat.says(hot(), &format!("{n} {text}"));
-        }
-    }
-    is_all_said(&speakers).await;
-    // Until those who stalled were given up.
-    run.lasts(run.scaled(Duration::from_secs(1), Duration::from_secs(12))).await;
+
+    // An allocation beyond it fails, which ends the process: V11.
+    limits(node, "data", &format!("{MEMORY}:"));
+    flood(&run, &stalling, &speakers).await;
+    // The allocator keeps some of what a flood has taken; another must not take more.
+    run.baseline(&stage).await;
+    flood(&run, &stalling, &speakers).await;
     let closed = node.metric("hubbub_slow_closed_total", "").await;
-    stalled.iter().for_each(Seat::thaws);
-    for seat in &stalled {
-        seat.is_live().await;
-    }
-    stalled.iter().chain(&speakers).for_each(Seat::closes);
     swarm.acks(run.scaled(50, 400)).await;
     run.settled(&stage, &swarm).await;
 
     let mut story = run.end(stage, swarm, Permissions::default()).await;
     story.remark(format!("{closed} slow clients were closed"));
     story
+}
+
+/// These say much at once, while those read nothing; then all is read.
+async fn flood(run: &Run, stalling: &[Seat], speakers: &[Seat]) {
+    stalling.iter().for_each(Seat::freezes);
+    let text = "flood ".repeat(600);
+    for n in 0..run.scaled(100, 250) {
+        for seat in speakers {
+            seat.says(hot(), &format!("{n} {text}"));
+        }
+    }
+    is_all_said(speakers).await;
+    // Until those who stall were given up.
+    run.lasts(run.scaled(Duration::from_secs(1), Duration::from_secs(12))).await;
+    stalling.iter().for_each(Seat::thaws);
+    for seat in stalling {
+        seat.is_live().await;
+    }
 }
 
 pub(super) fn speaker(swarm: &Swarm, n: usize) -> Seat {
