@@ -18,7 +18,7 @@ use crate::{
     store::{
         embedded::EmbeddedStore, log::Log, members::Members, redis::RedisStore, sessions::Sessions,
     },
-    telemetry::Telemetry,
+    telemetry::{Telemetry, runtime},
 };
 
 /// Runs a node until told to stop, then ends it within the configured bound, whatever hangs.
@@ -34,6 +34,7 @@ pub async fn run(
     let gateway = Gateway::new(app.clone(), &dialects);
     lifecycle.spawn_until_stop(app.rooms.clone().listen(backend.hearing));
     lifecycle.spawn_until_stop(app.rooms.clone().watch());
+    lifecycle.spawn_until_stop(runtime::measure_lag(app.metrics.clone()));
     app.presence.keep(&lifecycle);
     lifecycle.spawn_until_stop(get_ready(backend.link.clone(), app.guests.clone()));
 

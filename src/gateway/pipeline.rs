@@ -28,6 +28,7 @@ use super::{
 };
 use crate::{
     error::{Error, Refusal},
+    events::say::ASKED,
     lifecycle::Lifecycle,
     rooms::{CloseReason, Frame, Outbox},
 };
@@ -116,6 +117,7 @@ impl Reply {
 struct Incoming {
     text: String,
     ack: Option<Ack>,
+    asked: Instant,
 }
 
 /// Whether somebody works on the queue.
@@ -222,7 +224,8 @@ impl Pipe {
         while let Some(incoming) = self.next() {
             let reply = self.reply(incoming.ack);
             let unanswered = reply.again();
-            let heard = AssertUnwindSafe(self.hear(&incoming.text, reply)).catch_unwind().await;
+            let heard = ASKED.scope(incoming.asked, self.hear(&incoming.text, reply));
+            let heard = AssertUnwindSafe(heard).catch_unwind().await;
             if heard.is_err() {
                 unanswered.refuse(&Error::Internal(anyhow::anyhow!("a handler panicked")));
             }
@@ -312,7 +315,7 @@ impl MessageHandler<LocalAdapter, ()> for Inbound {
             // Attachments are refused by the parser, so this is not reached by text protocols.
             Value::Bytes(_) => String::new(),
         };
-        self.0.push(Incoming { text, ack });
+        self.0.push(Incoming { text, ack, asked: Instant::now() });
     }
 }
 

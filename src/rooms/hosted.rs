@@ -73,6 +73,8 @@ pub(super) struct State {
     pub(super) is_to_write: bool,
     pub(super) last_entry: Option<Instant>,
     pub(super) last_beacon: Option<Instant>,
+    /// What was said here and not heard here yet, and since when.
+    pub(super) unheard: Option<(u64, Instant)>,
 }
 
 impl Hosted {
@@ -93,6 +95,7 @@ impl Hosted {
             is_to_write: false,
             last_entry: None,
             last_beacon: None,
+            unheard: None,
         };
         Arc::new(Self {
             room,

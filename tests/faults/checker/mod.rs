@@ -31,6 +31,7 @@ pub(crate) use self::{
         Exit, Facts, Fault, History, LogLine, Phase, ProcessSample, Run, Shown, StoreSample,
         Target, Truth, What,
     },
+    nodes_v11_v12::has_given_back,
     permissions::{Allowance, Loss, Permissions},
     statistics::{Selection, Statistics},
     trials::trials,
@@ -94,7 +95,7 @@ impl<'a> Check<'a> {
             presence_v9::shown_is_true(&index),
             answers_v10::sends_are_answered(&index),
             nodes_v11_v12::nodes_live(&index),
-            nodes_v11_v12::all_is_given_back(&index),
+            nodes_v11_v12::all_is_given_back(&run.facts),
         ];
         let verdict = Verdict::sorted(judgements, std::mem::take(&mut index.oddities));
         Self { index, logs, counts, verdict }

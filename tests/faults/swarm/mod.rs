@@ -28,7 +28,7 @@ use self::{
 };
 use crate::{
     common::{beside, eventually_within},
-    records::{Client, ClientRecords, Mid, Name, Recorder},
+    records::{ClientRecords, Mid, Name, Recorder},
     run::{Notes, Run},
     stage::{Doors, Stage},
 };
@@ -55,7 +55,7 @@ impl Load {
     pub(crate) fn usual(run: &Run) -> Self {
         run.scaled(
             Self { members: 18, rooms: 3, a_second: 30.0, stock: 1 },
-            Self { members: 120, rooms: 10, a_second: 300.0, stock: 4 },
+            Self { members: 60, rooms: 6, a_second: 150.0, stock: 2 },
         )
     }
 }
@@ -292,15 +292,6 @@ impl Swarm {
         seats
     }
 
-    pub(crate) fn rooms(&self) -> &[Name] {
-        &self.rooms
-    }
-
-    /// A pen of the run's records for a client that is not one of ours.
-    pub(crate) fn pen(&self, client: Client) -> Arc<Recorder> {
-        self.notes.pen(client)
-    }
-
     /// Waits until so many more messages have been acked: how long the load goes on.
     pub(crate) async fn acks(&self, more: u64) {
         let acked = || self.seats().iter().map(|seat| seat.status().acked).sum::<u64>();
@@ -313,9 +304,21 @@ impl Swarm {
         .await;
     }
 
-    /// Waits until everybody is connected and in all their rooms.
+    /// Waits until so many more attempts have been refused.
+    pub(crate) async fn refusals(&self, more: u64) {
+        let refused = || self.seats().iter().map(|seat| seat.status().refused).sum::<u64>();
+        let enough = refused() + more;
+        let what = format!("{more} more attempts are refused");
+        eventually_within(ACKED_WITHIN, &what, || async {
+            self.fails_with_its_clients();
+            (refused() >= enough).then_some(())
+        })
+        .await;
+    }
+
+    /// Waits until everybody who was not closed is connected and in all their rooms.
     pub(crate) async fn all_live(&self) {
-        let seats = self.seats();
+        let seats = self.open();
         eventually_within(COME_IN_WITHIN, "all clients are in all their rooms", || async {
             self.fails_with_its_clients();
             seats.iter().all(|seat| seat.status().is_live()).then_some(())
@@ -334,6 +337,11 @@ impl Swarm {
     /// Nobody thinks of anything new to say; what was begun is still tried.
     pub(crate) fn falls_silent(&self) {
         self.seats().iter().for_each(|seat| seat.talks(false));
+    }
+
+    /// Those who talked before talk again.
+    pub(crate) fn speaks_again(&self) {
+        self.seats().iter().for_each(|seat| seat.talks(true));
     }
 
     /// Ends everybody; what they have written.
