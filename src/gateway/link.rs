@@ -45,7 +45,7 @@ enum End {
 }
 
 /// Something to say, the two ways there are.
-pub(super) trait Words {
+pub(super) trait Utterance {
     /// Bytes it takes, at least.
     fn size(&self) -> usize;
     /// As a frame of ours.
@@ -124,7 +124,7 @@ impl Link {
     /// the stream once everything that the library was handed for this socket is out, so that
     /// nothing overtakes. [`Full`]: there is too much unsent already, or some of it for too long;
     /// however large it is, one is always taken by who has nothing unsent, and a last word by all.
-    pub(super) fn say(&self, words: impl Words, is_last: bool) -> Result<(), Full> {
+    pub(super) fn say(&self, words: impl Utterance, is_last: bool) -> Result<(), Full> {
         if self.is_closing() && !is_last {
             return Err(Full);
         }

@@ -11,7 +11,7 @@ use socketioxide::{adapter::LocalAdapter, extract::AckSender, socket::Socket};
 
 use super::{
     conn::Conn,
-    link::{Link, Words},
+    link::{Link, Utterance},
     outgoing::Outgoing,
     packet::{self, Namespace},
 };
@@ -129,7 +129,7 @@ struct Event<'a> {
     frame: &'a Frame,
 }
 
-impl Words for Event<'_> {
+impl Utterance for Event<'_> {
     fn size(&self) -> usize {
         self.frame.size()
     }
@@ -153,7 +153,7 @@ struct Events<'a> {
     batch: &'a Batch,
 }
 
-impl Words for Events<'_> {
+impl Utterance for Events<'_> {
     fn size(&self) -> usize {
         self.batch.frames.iter().map(Frame::size).sum()
     }
@@ -178,7 +178,7 @@ struct Answer<'a> {
     payload: Box<RawValue>,
 }
 
-impl Words for Answer<'_> {
+impl Utterance for Answer<'_> {
     fn size(&self) -> usize {
         self.payload.get().len() + 4
     }
