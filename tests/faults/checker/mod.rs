@@ -32,7 +32,7 @@ pub(crate) use self::{
         Target, Truth, What,
     },
     nodes_v11_v12::has_given_back,
-    permissions::{Allowance, Loss, Permissions},
+    permissions::{Allowance, Growth, Loss, Permissions},
     statistics::{Selection, Statistics},
     trials::trials,
     verdict::{Ruling, Verdict},

@@ -94,10 +94,8 @@ async fn c7(run: Run) -> Story {
             seat.says_as(mid, hot(), &format!("from three at once {round}"));
         }
         for seat in all {
-            eventually("all three are answered", || async {
-                (seat.status().unsent == 0).then_some(())
-            })
-            .await;
+            eventually("all three are answered", || async { seat.has_said_all().then_some(()) })
+                .await;
         }
     }
 

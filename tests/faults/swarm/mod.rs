@@ -7,7 +7,15 @@ mod stock;
 mod view;
 mod words;
 
-use std::{io, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    io,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use futures_util::future::join_all;
 use parking_lot::Mutex;
@@ -83,6 +91,8 @@ pub(crate) struct Seat {
     pub(crate) name: Name,
     status: Arc<Mutex<Status>>,
     orders: mpsc::UnboundedSender<Order>,
+    /// How much it was told to say.
+    told: Arc<AtomicU64>,
 }
 
 impl Seat {
@@ -108,7 +118,13 @@ impl Seat {
     }
 
     pub(crate) fn says_as(&self, mid: Mid, room: Name, text: &str) {
+        self.told.fetch_add(1, Ordering::Relaxed);
         self.order(Order::Say { room, text: text.to_owned(), mid });
+    }
+
+    /// Whether all that it was told to say is acked; of one who says nothing by itself.
+    pub(crate) fn has_said_all(&self) -> bool {
+        self.status().acked >= self.told.load(Ordering::Relaxed)
     }
 
     /// As a stopped process: it neither reads nor answers anything.
@@ -249,7 +265,8 @@ impl Swarm {
         let pen = self.notes.pen(spec.client());
         let (orders, obeyed) = mpsc::unbounded_channel();
         let status = Arc::<Mutex<Status>>::default();
-        let seat = Seat { name: spec.name, status: status.clone(), orders };
+        let told = Arc::default();
+        let seat = Seat { name: spec.name, status: status.clone(), orders, told };
         let choices = StdRng::seed_from_u64(self.choices.lock().random());
         let member = Member::new(spec, pen.clone(), choices, status, obeyed);
         let task = beside(member.live());
@@ -268,7 +285,7 @@ impl Swarm {
         let part = Part { name, at, rooms, a_second, seed };
         let program = Program::start(&part, &self.notes, status.clone());
         let paper = Paper::Theirs(program.file.clone());
-        let seat = Seat { name, status, orders };
+        let seat = Seat { name, status, orders, told: Arc::default() };
         let task = beside(program.live(obeyed));
         self.lives.lock().push(Life { seat: seat.clone(), paper, task });
         seat
