@@ -24,10 +24,11 @@ use crate::{
 /// Runs a node until told to stop, then ends it within the configured bound, whatever hangs.
 pub async fn run(
     config: Arc<Config>,
+    node: Arc<str>,
     telemetry: Telemetry,
     lifecycle: Lifecycle,
 ) -> anyhow::Result<()> {
-    let (node, boot) = name_of(&config);
+    let boot = clock::new_node();
     let backend = Backend::open(&config, boot, &lifecycle)?;
     let dialects = Dialects::new(&config);
     let app = assemble(&config, &backend, &dialects, (node, telemetry.clone(), lifecycle.clone()));
@@ -79,14 +80,12 @@ async fn get_ready(link: Option<Arc<Link>>, guests: Guests) {
     guests.get_ready().await;
 }
 
-/// The name people see, and the id of this start.
-fn name_of(config: &Config) -> (Arc<str>, NodeId) {
-    let boot = clock::new_node();
-    let name = match config.server.node.as_str() {
-        "" => boot.as_str()[..8].replace('_', "-").into(),
+/// The name of a node as people see it.
+pub fn name_of(config: &Config) -> Arc<str> {
+    match config.server.node.as_str() {
+        "" => format!("n-{}", &clock::random_text()[..6]).into(),
         given => given.into(),
-    };
-    (name, boot)
+    }
 }
 
 /// What `store.url` chose.
@@ -156,6 +155,7 @@ fn assemble(
         adapter: backend.adapter.clone(),
         words: dialects.words(),
         metrics: metrics.clone(),
+        traces: telemetry.traces().clone(),
         lifecycle: lifecycle.clone(),
     });
     let presence = Presence::new(backend.members.clone(), config.presence.clone(), metrics.clone());
@@ -168,6 +168,7 @@ fn assemble(
         presence,
         guests: Guests::new(&config.auth, backend.sessions.clone()),
         metrics,
+        traces: telemetry.traces().clone(),
         lifecycle,
     }
 }

@@ -13,7 +13,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("config", &["domain"]),
     ("clock", &["domain"]),
     ("lifecycle", &[]),
-    ("telemetry", &["config"]),
+    ("telemetry", &["domain", "config"]),
     ("redis", &["domain", "config", "telemetry"]),
     ("adapter", &["domain", "config", "telemetry"]),
     (
@@ -91,6 +91,7 @@ const ALONE_MAY_NAME: &[(&[&str], &[&str])] = &[
             "opentelemetry",
             "opentelemetry_sdk",
             "opentelemetry_prometheus",
+            "opentelemetry_otlp",
             "tracing_subscriber",
             "prometheus",
         ],

@@ -73,6 +73,12 @@ impl Cli {
     }
 }
 
+/// What TLS is made with, for clients that leave the choice to the process.
+fn use_ring() {
+    // Somebody was there first: then it is made.
+    rustls::crypto::ring::default_provider().install_default().ok();
+}
+
 fn load(arguments: &Arguments) -> Result<Loaded, ConfigError> {
     crate::config::load(arguments, crate::config::environment())
 }

@@ -6,7 +6,7 @@ use crate::{
     error::{Error, Outcome, Result},
     state::AppState,
     store::log::Appended,
-    telemetry::Label,
+    telemetry::{Label, traces},
 };
 
 /// However long the store takes, whoever says something hears what became of it within 3 seconds.
@@ -18,12 +18,18 @@ const TRY_AGAIN: Duration = Duration::from_millis(50);
 /// Remembers and tells a message, in one step. Its author hears it like everybody else.
 pub async fn say(message: &Message, app: &AppState) -> Result<Appended> {
     let began = Instant::now();
-    let appended = tokio::time::timeout(ANSWERED_WITHIN, append(message, app)).await;
+    let mut span = traces::part("append");
+    let appending = span.around(append(message, app));
+    let appended = tokio::time::timeout(ANSWERED_WITHIN, appending).await;
     let result = appended.unwrap_or_else(|_| Err(Error::unavailable(Outcome::Unknown)));
     let name = match &result {
         Ok(appended) if appended.dup => "dup",
         Ok(_) => "ok",
-        Err(error) => error.into(),
+        Err(error) => {
+            let code = error.into();
+            span.failed(code);
+            code
+        }
     };
     let seconds = began.elapsed().as_secs_f64();
     app.metrics.append_seconds.record(seconds, &[Label::new("result", name)]);

@@ -95,7 +95,10 @@ impl Rooms {
         state.track.advance(&entry.position, &entry.mid);
         state.typing.stop(entry.author.user());
         state.note(entry);
+        let mut span = self.0.parts.traces.go_on("deliver", entry.trace.as_ref());
         let handed = state.members.hand_out(entry, &speech);
+        span.note("connections", || handed.to_string());
+        drop(span);
         let age = clock::now_ms().saturating_sub(entry.ts);
         self.0.parts.metrics.delivered.add(handed, &[]);
         #[expect(clippy::cast_precision_loss, reason = "an age in ms fits")]

@@ -64,6 +64,8 @@ metrics! {
     hosted_rooms: UpDownCounter<i64>,
     /// Dead nodes this node cleaned up after.
     reaped: Counter<u64>,
+    /// Spans that were not sent, by reason.
+    spans_dropped: Counter<u64>,
     /// 1 while the store answers.
     store_up: Gauge<u64>,
 }

@@ -94,7 +94,27 @@ impl Gateway {
 
     async fn arrive(self, arriving: Arriving) -> Result<(), Rejected> {
         let outbox = self.outbox(&arriving.socket);
-        let admitted = self.admit(&arriving).await;
+        let since = self.app.traces.now();
+        let auth = read_auth(arriving.auth.as_deref());
+        let client = auth.as_ref().ok().and_then(|auth| auth.traceparent.as_ref()?.parse().ok());
+        let mut span = self.app.traces.begin("connect", since, client.as_ref());
+        let let_in = span.around(self.let_in(&arriving, auth, outbox)).await;
+        if let Err(Rejected(code)) = &let_in {
+            span.failed(code);
+        }
+        let_in
+    }
+
+    async fn let_in(
+        &self,
+        arriving: &Arriving,
+        auth: Result<Auth>,
+        outbox: Arc<SocketOutbox>,
+    ) -> Result<(), Rejected> {
+        let admitted = match auth {
+            Ok(auth) => self.admit(auth).await,
+            Err(error) => Err(error),
+        };
         let (identity, device) = match admitted {
             Ok(admitted) => admitted,
             Err(error) => return Err(self.reject(&outbox, &error)),
@@ -115,8 +135,7 @@ impl Gateway {
         Rejected(code)
     }
 
-    async fn admit(&self, arriving: &Arriving) -> Result<(Identity, Option<String>)> {
-        let auth = read_auth(arriving.auth.as_deref())?;
+    async fn admit(&self, auth: Auth) -> Result<(Identity, Option<String>)> {
         if auth.token.is_some() {
             return Err(Error::Unauthorized("this server takes guests, not tokens"));
         }

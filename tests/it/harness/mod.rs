@@ -12,6 +12,7 @@ mod port;
 mod process;
 mod redis;
 mod settings;
+mod sink;
 mod stopwatch;
 mod throttle;
 mod transport;
@@ -30,6 +31,7 @@ pub(crate) use self::{
     process::Process,
     redis::Redis,
     settings::Settings,
+    sink::{Sink, Span},
     stopwatch::Stopwatch,
     transport::Transport,
     user::{Arrival, User, new_mid},
