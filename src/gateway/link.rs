@@ -211,6 +211,15 @@ impl Link {
         }
     }
 
+    pub(super) fn unsent(&self) -> u64 {
+        self.backlog.lock().unsent()
+    }
+
+    /// Whether it is on a stream of its own; else it polls.
+    pub(super) fn is_websocket(&self) -> bool {
+        self.conn.lock().is_some()
+    }
+
     pub(super) fn count_rejected(&self, code: &'static str) {
         self.door.count_rejected(code);
     }

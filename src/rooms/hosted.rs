@@ -67,6 +67,8 @@ pub(super) struct State {
     pub(super) recent: Option<Recent>,
     /// What is handed out while somebody reads the log.
     pub(super) recording: Option<Vec<Arc<Entry>>>,
+    /// Since when the log has to be read before anything more is handed out.
+    pub(super) behind_since: Option<Instant>,
     pub(super) last_entry: Option<Instant>,
     pub(super) last_beacon: Option<Instant>,
 }
@@ -85,6 +87,7 @@ impl Hosted {
             closed: false,
             recent: None,
             recording: None,
+            behind_since: None,
             last_entry: None,
             last_beacon: None,
         };

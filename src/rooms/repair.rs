@@ -84,10 +84,21 @@ impl Rooms {
                 return;
             }
             state.phase = Phase::Repairing;
+            state.behind_since = Some(Instant::now());
         }
         self.0.parts.metrics.fanout_gap.add(1, &[Label::new("cause", cause)]);
         let (rooms, hosted) = (self.clone(), hosted.clone());
-        self.0.parts.lifecycle.spawn_until_stop(async move { fill(&rooms, &hosted).await });
+        self.0.parts.lifecycle.spawn_until_stop(async move {
+            fill(&rooms, &hosted).await;
+            rooms.0.parts.metrics.room_resync.add(1, &[Label::new("cause", cause)]);
+        });
+    }
+
+    /// For how long the room that has waited longest has been behind its log.
+    pub fn longest_behind(&self) -> Duration {
+        let since = |hosted: &Arc<Hosted>| hosted.state().behind_since;
+        let first = self.all_hosted().iter().filter_map(since).min();
+        first.map_or(Duration::ZERO, |since| since.elapsed())
     }
 
     fn hand_out(&self, hosted: &Hosted, state: &mut State, entry: &Arc<Entry>) {
@@ -175,6 +186,7 @@ fn release_held(rooms: &Rooms, hosted: &Hosted, state: &mut State) -> bool {
     }
     if dense {
         state.phase = Phase::Live;
+        state.behind_since = None;
     }
     dense
 }

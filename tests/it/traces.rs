@@ -210,7 +210,7 @@ async fn metrics_are_sent_as_well() {
     let ada = node.join("ada", "lobby").await;
     ada.say("hello").await;
 
-    for name in ["hubbub_acked", "hubbub_sessions"] {
+    for name in ["hubbub_acked", "hubbub_sessions", "hubbub_store_up"] {
         sink.has_metric(name).await;
     }
     node.stop().await;

@@ -179,7 +179,8 @@ impl Gateway {
             seats: Mutex::default(),
         });
         let pipe = self.pipe(page.clone(), outbox);
-        wire(&socket, &pipe);
+        wire(&socket, &pipe, &self.door);
+        self.door.count_connect("ok");
         let entered = self.app.rooms.enter(&page.connection, &page.lobby.room);
         match &entered {
             // While the store is away the page connects all the same, and hears later.
