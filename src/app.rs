@@ -229,17 +229,21 @@ struct NodeHealth {
 impl Health for NodeHealth {
     /// Ready once the store has been reached. That it is away later is no reason to send clients
     /// elsewhere, because all nodes lose it together; unless the configuration says otherwise.
-    fn ready(&self) -> Result<String, &'static str> {
+    fn ready(&self) -> Result<String, String> {
         if self.app.lifecycle.ending().is_some() {
-            return Err("shutting down");
+            return Err("shutting down".to_owned());
         }
         if !self.app.guests.are_ready() {
-            return Err("waiting for the store");
+            let why = self.link.as_ref().and_then(|link| link.trouble());
+            return Err(why.map_or_else(
+                || "waiting for the store".to_owned(),
+                |why| format!("waiting for the store: {why}"),
+            ));
         }
         let away = self.link.as_ref().and_then(|link| link.down_for());
         let needs_store = self.app.config.internal.ready_needs_store;
         if needs_store && away.is_some_and(|away| away > AWAY_TOO_LONG) {
-            return Err("the store is away");
+            return Err("the store is away".to_owned());
         }
         let store = if away.is_none() { "up" } else { "degraded" };
         let mut has = format!("store: {store}\ndurability: {}\n", self.app.log.durability());

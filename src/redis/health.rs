@@ -25,6 +25,8 @@ pub(super) struct Health {
     down_since: Mutex<Option<Instant>>,
     durability: Mutex<Durability>,
     dangers: Mutex<Vec<String>>,
+    /// Why it could not be used when it was last tried.
+    trouble: Mutex<Option<String>>,
     /// A command was not answered, or with somebody else's answer.
     doubts: Notify,
     /// Servers of a cluster that have left a command unanswered.
@@ -39,6 +41,7 @@ impl Default for Health {
             down_since: Mutex::new(Some(Instant::now())),
             durability: Mutex::new(Durability::Unknown),
             dangers: Mutex::default(),
+            trouble: Mutex::default(),
             doubts: Notify::new(),
             silent: RwLock::default(),
         }
@@ -80,7 +83,16 @@ impl Health {
         self.down_since.lock().map(|since| since.elapsed())
     }
 
+    pub(super) fn trouble(&self) -> Option<String> {
+        self.trouble.lock().clone()
+    }
+
+    pub(super) fn has_trouble(&self, why: &str) {
+        *self.trouble.lock() = Some(why.to_owned());
+    }
+
     pub(super) fn up(&self) {
+        *self.trouble.lock() = None;
         *self.down_since.lock() = None;
         self.was_up.store(true, Ordering::Release);
         self.up.send_replace(true);

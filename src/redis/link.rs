@@ -92,6 +92,11 @@ impl Link {
         self.health.dangers()
     }
 
+    /// Why Redis could not be used when it was last tried.
+    pub fn trouble(&self) -> Option<String> {
+        self.health.trouble()
+    }
+
     /// Whether commands would be tried now.
     pub fn is_up(&self) -> bool {
         self.health.is_up() && self.commands.is_connected()
@@ -177,6 +182,12 @@ impl Link {
                 }
                 Err(failure) => {
                     tracing::debug!(%failure, "Redis does not answer");
+                    // What connecting fails with says more than that a command had no connection.
+                    let mut why = failure.to_string();
+                    while let Ok((failure, _)) = errors.try_recv() {
+                        why = failure.to_string();
+                    }
+                    self.health.has_trouble(&why);
                     if is_silence(&failure) {
                         let_go(&self.commands).await;
                     }

@@ -4,6 +4,7 @@
 mod admission;
 mod bad_inputs;
 mod contract;
+mod doctor;
 mod door;
 mod embedded;
 mod harness;

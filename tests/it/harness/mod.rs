@@ -7,6 +7,7 @@ mod cluster;
 mod flood;
 mod http;
 mod inbox;
+mod meddler;
 mod node;
 mod port;
 mod process;
@@ -27,6 +28,7 @@ pub(crate) use self::{
     cluster::{Alone, Cluster, Stage},
     flood::{flood, flood_heard_by, some_of_the_flood, stalled},
     http::{Answer, Http},
+    meddler::{Meddling, meddler},
     node::Node,
     process::Process,
     redis::Redis,
