@@ -6,7 +6,7 @@ use serde_json::json;
 use tokio::net::TcpListener;
 
 use crate::harness::{
-    Alone, Cluster, Node, Redis, Settings, Sink, Span, User, beside, eventually, new_mid,
+    Alone, Arrival, Cluster, Node, Redis, Settings, Sink, Span, User, beside, eventually, new_mid,
 };
 
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
@@ -147,6 +147,20 @@ async fn a_clients_flag_decides_only_where_it_is_trusted() {
         sink.spans().into_iter().filter(|span| span.name == "message:send").collect();
     assert_eq!(said.len(), 1, "{said:?}");
     assert_eq!((said[0].trace.as_str(), said[0].parent.as_str()), (TRACE, CLIENT));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn coming_in_is_part_of_a_clients_trace_and_a_bad_one_keeps_nobody_out() {
+    let sink = Sink::http().await;
+    let node = Alone::forgetful(sending_to(&sink, "http")).await;
+
+    let _ada = Arrival::of("ada").traced(&traceparent("01")).at(&node).await;
+    let _bob = Arrival::of("bob").traced("nonsense").at(&node).await;
+
+    let mut parents: Vec<String> =
+        sink.has(2, "connect").await.into_iter().map(|span| span.parent).collect();
+    parents.sort();
+    assert_eq!(parents, ["", CLIENT]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
