@@ -61,15 +61,16 @@ async fn visit(ask: &Ask) -> anyhow::Result<Report> {
     if !report.is_reached() {
         return Ok(report);
     }
+    let watch = ask.watch.map(|time| time.min(LONGEST));
     // Idle time is spent on both at once.
     let (mut by_polling, mut by_websocket) = (report.part(), report.part());
     tokio::join!(
         async {
             if let Some(opened) = polling {
-                polling::look(&visit, &opened, ask.watch, &mut by_polling).await;
+                polling::look(&visit, &opened, watch, &mut by_polling).await;
             }
         },
-        websocket::look(&visit, ask.watch.map(|time| time.min(LONGEST)), &mut by_websocket),
+        websocket::look(&visit, watch, &mut by_websocket),
     );
     report.add(by_polling);
     report.add(by_websocket);
