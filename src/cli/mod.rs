@@ -1,5 +1,6 @@
 //! The command line: one file a subcommand, and what each way to fail is as an exit code.
 mod config;
+mod doctor;
 mod healthcheck;
 mod serve;
 
@@ -23,7 +24,7 @@ pub struct Cli {
     set: Vec<String>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 enum Command {
     /// Runs a node until it is told to stop (what `hubbub` alone does).
     Serve,
@@ -31,6 +32,9 @@ enum Command {
     Config,
     /// Asks the node of this machine whether it is ready; exits with 0 or 1.
     Healthcheck,
+    /// Connects as a client would and names what is wrong with the set-up; exits with 0 (nothing),
+    /// 1 (something), or 2 (it cannot be reached).
+    Doctor(doctor::Ask),
 }
 
 /// Why a command failed.
@@ -41,6 +45,10 @@ pub enum Failed {
     Configuration(String),
     #[error("{0:#}")]
     Run(#[from] anyhow::Error),
+    #[error("found {0} of the classic mistakes")]
+    Unhealthy(usize),
+    #[error("{0} cannot be reached")]
+    Unreachable(String),
 }
 
 impl From<ConfigError> for Failed {
@@ -52,8 +60,8 @@ impl From<ConfigError> for Failed {
 impl Failed {
     pub fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Configuration(_) => ExitCode::from(2),
-            Self::Run(_) => ExitCode::FAILURE,
+            Self::Configuration(_) | Self::Unreachable(_) => ExitCode::from(2),
+            Self::Run(_) | Self::Unhealthy(_) => ExitCode::FAILURE,
         }
     }
 }
@@ -64,6 +72,7 @@ impl Cli {
         match self.command.unwrap_or(Command::Serve) {
             Command::Serve => serve::serve(load(&arguments)?.config),
             Command::Config => Ok(config::show(&load(&arguments)?)?),
+            Command::Doctor(ask) => doctor::examine(&ask),
             // Docker reserves an exit code of 2 here: whatever is wrong, it is 1.
             Command::Healthcheck => {
                 let loaded = load(&arguments).map_err(anyhow::Error::from)?;
@@ -71,6 +80,12 @@ impl Cli {
             }
         }
     }
+}
+
+/// What TLS is made with, for clients that leave the choice to the process.
+fn use_ring() {
+    // Somebody was there first: then it is made.
+    rustls::crypto::ring::default_provider().install_default().ok();
 }
 
 fn load(arguments: &Arguments) -> Result<Loaded, ConfigError> {

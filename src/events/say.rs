@@ -6,7 +6,7 @@ use crate::{
     error::{Error, Outcome, Result},
     state::AppState,
     store::log::Appended,
-    telemetry::Label,
+    telemetry::{Label, traces},
 };
 
 /// However long the store takes, whoever says something hears what became of it within 3 seconds.
@@ -26,17 +26,23 @@ pub async fn say(message: &Message, app: &AppState) -> Result<Appended> {
     let began = Instant::now();
     let asked = ASKED.try_with(|asked| *asked).unwrap_or(began);
     let left = ANSWERED_WITHIN.saturating_sub(began.saturating_duration_since(asked));
+    let mut span = traces::part("append");
     let result = if left.is_zero() {
         // Nothing was done, and there is no time left to do it in.
         Err(Error::unavailable(Outcome::None))
     } else {
-        let appended = tokio::time::timeout(left, append(message, app)).await;
+        let appending = span.around(append(message, app));
+        let appended = tokio::time::timeout(left, appending).await;
         appended.unwrap_or_else(|_| Err(Error::unavailable(Outcome::Unknown)))
     };
     let name = match &result {
         Ok(appended) if appended.dup => "dup",
         Ok(_) => "ok",
-        Err(error) => error.into(),
+        Err(error) => {
+            let code = error.into();
+            span.failed(code);
+            code
+        }
     };
     let seconds = began.elapsed().as_secs_f64();
     app.metrics.append_seconds.record(seconds, &[Label::new("result", name)]);

@@ -167,7 +167,7 @@ impl Link {
         (ours + backlog.unsent(), age.max(backlog.age(Instant::now())))
     }
 
-    fn unsent_now(&self) -> (u64, Duration) {
+    pub(super) fn unsent_now(&self) -> (u64, Duration) {
         let ours = self.conn.lock().as_ref().map(|conn| conn.out().unsent(Instant::now()));
         self.unsent(ours.unwrap_or_default())
     }
@@ -258,6 +258,11 @@ impl Link {
             }
             resumed.await;
         }
+    }
+
+    /// Whether it is on a stream of its own; else it polls.
+    pub(super) fn is_websocket(&self) -> bool {
+        self.conn.lock().is_some()
     }
 
     pub(super) fn count_rejected(&self, code: &'static str) {

@@ -182,6 +182,11 @@ impl Gateway {
         self.app.rooms.connections().is_empty()
     }
 
+    /// Says how many connections there are and what they have not taken.
+    pub fn measure(&self) {
+        self.door.measure();
+    }
+
     /// No new sessions; those that are open are closed in random order, evenly over `spread`, and
     /// each is told its own time before. They come back by themselves, to another node.
     pub async fn drain(&self, spread: Duration) {

@@ -372,11 +372,12 @@ mod tests {
         let (door, _ending) = Door::new(&config, lifecycle.clone(), Metrics::none());
         let seat = move |Arriving { socket, .. }: Arriving| {
             let link = door.link(socket.id, false, None);
+            let door = door.clone();
             let outbox = SocketOutbox::new(&socket, link);
             let bounds = Bounds { events: 64, event: 1_024 };
             let jumpy = Arc::new(Jumpy(AtomicUsize::new(0)));
             let pipe = Pipe::new(jumpy, outbox, lifecycle.clone(), bounds);
-            wire(&socket, &pipe);
+            wire(&socket, &pipe, &door);
             pipe.start();
             async { Ok::<_, std::convert::Infallible>(()) }
         };

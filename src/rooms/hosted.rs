@@ -24,6 +24,7 @@ use crate::{
         presence::Diff,
     },
     error::{Error, Outcome, Result},
+    telemetry::traces::Span,
 };
 
 /// Entries held while the log is read; past it they are let go, and the log is read again.
@@ -71,6 +72,10 @@ pub(super) struct State {
     /// When entries were last written to its members, and whether somebody will do so.
     pub(super) written: Option<Instant>,
     pub(super) is_to_write: bool,
+    /// The traces of what is about to be written.
+    pub(super) delivering: Vec<Span>,
+    /// Since when the log has to be read before anything more is handed out.
+    pub(super) behind_since: Option<Instant>,
     pub(super) last_entry: Option<Instant>,
     pub(super) last_beacon: Option<Instant>,
     /// What was said here and not heard here yet, and since when.
@@ -93,6 +98,8 @@ impl Hosted {
             recording: None,
             written: None,
             is_to_write: false,
+            delivering: Vec::new(),
+            behind_since: None,
             last_entry: None,
             last_beacon: None,
             unheard: None,

@@ -40,7 +40,7 @@ use crate::{
     error::{Error, Result},
     lifecycle::Lifecycle,
     store::log::Log,
-    telemetry::metrics::Metrics,
+    telemetry::{Traces, metrics::Metrics},
 };
 
 /// How long a join waits for the store before it is refused.
@@ -93,6 +93,7 @@ pub struct Parts {
     pub adapter: Arc<dyn Adapter>,
     pub words: Arc<dyn Words>,
     pub metrics: Metrics,
+    pub traces: Traces,
     pub lifecycle: Lifecycle,
 }
 

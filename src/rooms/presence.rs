@@ -49,6 +49,8 @@ struct Inner {
     changing: RwLock<bool>,
     /// A comparison of everything is due now.
     again: Notify,
+    /// When the lease was last renewed.
+    renewed: Mutex<Instant>,
 }
 
 impl Presence {
@@ -63,6 +65,7 @@ impl Presence {
             doubtful: Mutex::default(),
             changing: RwLock::new(false),
             again: Notify::new(),
+            renewed: Mutex::new(Instant::now()),
         }))
     }
 
@@ -175,6 +178,11 @@ impl Presence {
         });
     }
 
+    /// For how long the lease has not been renewed.
+    pub fn lease_age(&self) -> Duration {
+        self.0.renewed.lock().elapsed()
+    }
+
     /// The last thing: takes out everything of this node, so that nobody has to reap it.
     pub async fn retire(&self) {
         let mut retired = self.0.changing.write().await;
@@ -197,7 +205,11 @@ impl Presence {
         if *retired {
             return;
         }
-        match self.0.members.renew().await {
+        let renewed = self.0.members.renew().await;
+        if renewed.is_ok() {
+            *self.0.renewed.lock() = Instant::now();
+        }
+        match renewed {
             Ok(Lease::Held) => {}
             Ok(Lease::Fenced) => {
                 tracing::warn!("this node's lease had run out; entering its connections again");

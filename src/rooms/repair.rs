@@ -91,10 +91,21 @@ impl Rooms {
                 return;
             }
             state.phase = Phase::Repairing;
+            state.behind_since = Some(Instant::now());
         }
         self.0.parts.metrics.fanout_gap.add(1, &[Label::new("cause", cause)]);
         let (rooms, hosted) = (self.clone(), hosted.clone());
-        self.0.parts.lifecycle.spawn_until_stop(async move { fill(&rooms, &hosted).await });
+        self.0.parts.lifecycle.spawn_until_stop(async move {
+            fill(&rooms, &hosted).await;
+            rooms.0.parts.metrics.room_resync.add(1, &[Label::new("cause", cause)]);
+        });
+    }
+
+    /// For how long the room that has waited longest has been behind its log.
+    pub fn longest_behind(&self) -> Duration {
+        let since = |hosted: &Arc<Hosted>| hosted.state().behind_since;
+        let first = self.all_hosted().iter().filter_map(since).min();
+        first.map_or(Duration::ZERO, |since| since.elapsed())
     }
 
     /// An entry is next: it counts as handed out, and is soon written.
@@ -102,6 +113,9 @@ impl Rooms {
         state.track.advance(&entry.position, &entry.mid);
         state.typing.stop(entry.author.user());
         state.note(entry);
+        if entry.trace.is_some() {
+            state.delivering.push(self.0.parts.traces.go_on("deliver", entry.trace.as_ref()));
+        }
         let waiting = state.members.gather(entry);
         let age = clock::now_ms().saturating_sub(entry.ts);
         #[expect(clippy::cast_precision_loss, reason = "an age in ms fits")]
@@ -115,7 +129,11 @@ impl Rooms {
     fn write(&self, hosted: &Hosted, state: &mut State) {
         state.members.write(&hosted.speech());
         state.written = Some(Instant::now());
-        self.0.parts.metrics.delivered.add(state.members.take_handed(), &[]);
+        let handed = state.members.take_handed();
+        self.0.parts.metrics.delivered.add(handed, &[]);
+        for mut span in state.delivering.drain(..) {
+            span.note("deliveries", || handed.to_string());
+        }
     }
 
     /// Writes what was handed out: at once in a room where little happens, else together with what
@@ -207,6 +225,7 @@ fn release_held(rooms: &Rooms, hosted: &Hosted, state: &mut State) -> bool {
     rooms.write(hosted, state);
     if dense {
         state.phase = Phase::Live;
+        state.behind_since = None;
     }
     dense
 }

@@ -31,7 +31,7 @@ mod tests {
 
     #[tokio::test]
     async fn lag_and_tasks_are_told() {
-        let telemetry = Telemetry::without_logs().unwrap();
+        let telemetry = Telemetry::local().unwrap();
         #[expect(clippy::disallowed_methods, reason = "what is counted")]
         let tasks = [(); 3].map(|()| tokio::spawn(std::future::pending::<()>()));
 

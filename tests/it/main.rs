@@ -4,10 +4,12 @@
 mod admission;
 mod bad_inputs;
 mod contract;
+mod doctor;
 mod door;
 mod embedded;
 mod harness;
 mod joins;
+mod metrics;
 mod native;
 mod order;
 mod position;
@@ -17,3 +19,4 @@ mod rooms;
 mod shutdown;
 mod slow;
 mod torture;
+mod traces;
