@@ -1,6 +1,7 @@
 //! The command line: one file a subcommand, and what each way to fail is as an exit code.
 mod config;
 mod healthcheck;
+mod load;
 mod serve;
 
 use std::{path::PathBuf, process::ExitCode};
@@ -23,7 +24,7 @@ pub struct Cli {
     set: Vec<String>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
+#[derive(Debug, Clone, PartialEq, Subcommand)]
 enum Command {
     /// Runs a node until it is told to stop (what `hubbub` alone does).
     Serve,
@@ -31,6 +32,11 @@ enum Command {
     Config,
     /// Asks the node of this machine whether it is ready; exits with 0 or 1.
     Healthcheck,
+    /// Loads this or any other Socket.IO server, and says what it kept and what it cost.
+    Load(Box<load::LoadArgs>),
+    /// One of the processes of `load`.
+    #[command(hide = true)]
+    LoadWorker { process: u32 },
 }
 
 /// Why a command failed.
@@ -59,21 +65,28 @@ impl Failed {
 }
 
 impl Cli {
-    pub fn run(self) -> Result<(), Failed> {
+    pub fn run(self) -> Result<ExitCode, Failed> {
         let arguments = Arguments { file: self.file, set: self.set };
         match self.command.unwrap_or(Command::Serve) {
-            Command::Serve => serve::serve(load(&arguments)?.config),
-            Command::Config => Ok(config::show(&load(&arguments)?)?),
+            Command::Serve => serve::serve(settings(&arguments)?.config)?,
+            Command::Config => config::show(&settings(&arguments)?)?,
+            // 1 is for what was expected and is not so; whatever else is wrong is 2.
+            Command::Load(args) => {
+                return load::load(&args)
+                    .map_err(|error| Failed::Configuration(format!("{error:#}")));
+            }
+            Command::LoadWorker { process } => load::work(process)?,
             // Docker reserves an exit code of 2 here: whatever is wrong, it is 1.
             Command::Healthcheck => {
-                let loaded = load(&arguments).map_err(anyhow::Error::from)?;
-                Ok(healthcheck::ask(loaded.config.internal.listen)?)
+                let loaded = settings(&arguments).map_err(anyhow::Error::from)?;
+                healthcheck::ask(loaded.config.internal.listen)?;
             }
         }
+        Ok(ExitCode::SUCCESS)
     }
 }
 
-fn load(arguments: &Arguments) -> Result<Loaded, ConfigError> {
+fn settings(arguments: &Arguments) -> Result<Loaded, ConfigError> {
     crate::config::load(arguments, crate::config::environment())
 }
 
