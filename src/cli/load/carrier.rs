@@ -3,7 +3,9 @@ use std::net::SocketAddr;
 
 use mio::Token;
 
-use super::{client::Client, polling::Polling, shared::Shared, trouble::Trouble, websocket::WebSocket};
+use super::{
+    client::Client, polling::Polling, shared::Shared, trouble::Trouble, websocket::WebSocket,
+};
 
 pub(super) enum Carrier {
     WebSocket(WebSocket),

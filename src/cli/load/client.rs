@@ -118,7 +118,12 @@ impl Client {
     }
 
     /// The socket has something to say. `most`: how many times to read at most.
-    pub(super) fn ready(&mut self, second: bool, shared: &mut Shared, most: usize) -> Result<(), Trouble> {
+    pub(super) fn ready(
+        &mut self,
+        second: bool,
+        shared: &mut Shared,
+        most: usize,
+    ) -> Result<(), Trouble> {
         let Some(mut carrier) = self.carrier.take() else { return Ok(()) };
         let outcome = carrier.ready(second, self, shared, most);
         self.carrier = Some(carrier);
@@ -126,14 +131,24 @@ impl Client {
     }
 
     /// One packet of Engine.IO has come whole.
-    pub(super) fn packet(&mut self, carrier: &mut dyn Speak, packet: &[u8], shared: &mut Shared) -> Result<(), Trouble> {
+    pub(super) fn packet(
+        &mut self,
+        carrier: &mut dyn Speak,
+        packet: &[u8],
+        shared: &mut Shared,
+    ) -> Result<(), Trouble> {
         match packet {
-            [b'4', b'2', ..] => self.event(packet, shared),
+            [b'4', b'2', ..] => {
+                self.event(packet, shared);
+                Ok(())
+            }
             [b'4', b'3', ..] => self.ack(carrier, packet, shared),
             [b'2', ..] => carrier.speak(b"3"),
             [b'0', ..] => self.opened(carrier, shared),
             [b'4', b'0', ..] if self.stage == Stage::Entering => self.entered(carrier, shared),
-            [b'4', b'4', ..] => Err(Trouble::new(refusal_code(packet).unwrap_or("connect_error".to_owned()))),
+            [b'4', b'4', ..] => {
+                Err(Trouble::new(refusal_code(packet).unwrap_or("connect_error".to_owned())))
+            }
             [b'4', b'1', ..] => Err(Trouble::new("disconnected")),
             [b'1', ..] => Err(Trouble::new("closed")),
             _ => Ok(()),
@@ -149,7 +164,12 @@ impl Client {
         outcome
     }
 
-    fn say_over(&mut self, carrier: &mut dyn Speak, mark: Mark, shared: &mut Shared) -> Result<(), Trouble> {
+    fn say_over(
+        &mut self,
+        carrier: &mut dyn Speak,
+        mark: Mark,
+        shared: &mut Shared,
+    ) -> Result<(), Trouble> {
         let ack = shared.plan.dialect.acks.then(|| self.ask(Asked::Message(mark)));
         let mut packet = Vec::with_capacity(256);
         shared.words.send(&self.who(""), ack, &mark, &mut packet);
@@ -201,7 +221,11 @@ impl Client {
             return self.is_in(carrier, shared);
         }
         self.stage = Stage::Joining;
-        let since = if self.joined > 0 && shared.plan.dialect.resumes { self.since(shared) } else { String::new() };
+        let since = if self.joined > 0 && shared.plan.dialect.resumes {
+            self.since(shared)
+        } else {
+            String::new()
+        };
         let ack = self.ask(Asked::Join);
         let mut packet = Vec::new();
         shared.words.join(&self.who(&since), ack, &mut packet);
@@ -229,7 +253,7 @@ impl Client {
         Ok(())
     }
 
-    fn event(&mut self, packet: &[u8], shared: &mut Shared) -> Result<(), Trouble> {
+    fn event(&mut self, packet: &[u8], shared: &mut Shared) {
         if packet.starts_with(&shared.words.delivery) {
             self.delivered(packet, shared);
         } else if self.session.is_none()
@@ -237,7 +261,6 @@ impl Client {
         {
             self.session = field(packet, "session");
         }
-        Ok(())
     }
 
     fn delivered(&mut self, packet: &[u8], shared: &mut Shared) {
@@ -258,7 +281,8 @@ impl Client {
         if !self.slow {
             shared.delivered_after(mark.due);
         }
-        if self.slot == Some(mark.slot) && mark.stream == shared.stream && !shared.plan.dialect.acks {
+        if self.slot == Some(mark.slot) && mark.stream == shared.stream && !shared.plan.dialect.acks
+        {
             shared.answered += 1;
         }
         if let Some(position) = position.filter(|position| *position > self.position) {
@@ -270,15 +294,24 @@ impl Client {
         }
     }
 
-    fn ack(&mut self, carrier: &mut dyn Speak, packet: &[u8], shared: &mut Shared) -> Result<(), Trouble> {
+    fn ack(
+        &mut self,
+        carrier: &mut dyn Speak,
+        packet: &[u8],
+        shared: &mut Shared,
+    ) -> Result<(), Trouble> {
         let Some(rest) = shared.words.rest_of(packet) else { return Ok(()) };
         let id = digits(rest);
-        let Some(at) = self.asked.iter().position(|(asked, _)| u64::from(*asked) == id) else { return Ok(()) };
+        let Some(at) = self.asked.iter().position(|(asked, _)| u64::from(*asked) == id) else {
+            return Ok(());
+        };
         let Some((_, asked)) = self.asked.remove(at) else { return Ok(()) };
         let refused = shared.words.is_refusal(rest);
         match asked {
             Asked::Message(mark) if refused => {
-                shared.tally.error(&field(rest, "code").unwrap_or_else(|| "refused_by_server".to_owned()));
+                shared
+                    .tally
+                    .error(&field(rest, "code").unwrap_or_else(|| "refused_by_server".to_owned()));
                 shared.void(&mark);
                 shared.answered += 1;
                 Ok(())
@@ -296,7 +329,12 @@ impl Client {
     }
 
     /// The answer to a join: where the room is, and what was missed.
-    fn joined_with(&mut self, carrier: &mut dyn Speak, answer: &[u8], shared: &mut Shared) -> Result<(), Trouble> {
+    fn joined_with(
+        &mut self,
+        carrier: &mut dyn Speak,
+        answer: &[u8],
+        shared: &mut Shared,
+    ) -> Result<(), Trouble> {
         if shared.plan.dialect.resumes {
             if self.joined == 0 {
                 self.epoch = field(answer, "epoch");
@@ -309,9 +347,13 @@ impl Client {
     }
 
     /// A page of what was missed; asks for the next if it was not all.
-    fn caught_up(&mut self, carrier: &mut dyn Speak, answer: &[u8], shared: &mut Shared) -> Result<(), Trouble> {
-        let reset = contains(answer, "\"reset\":true");
-        if reset {
+    fn caught_up(
+        &mut self,
+        carrier: &mut dyn Speak,
+        answer: &[u8],
+        shared: &mut Shared,
+    ) -> Result<(), Trouble> {
+        if contains(answer, "\"reset\":true") {
             shared.tally.error("reset");
             self.stay.forget_position();
         }
@@ -358,12 +400,15 @@ impl Client {
     fn since(&self, shared: &Shared) -> String {
         let mut since = format!("{{\"seq\":{}", self.position);
         if let Some(epoch) = &self.epoch {
-            since.push_str(&format!(",\"epoch\":{}", serde_json::Value::from(epoch.as_str())));
+            since += ",\"epoch\":";
+            since += &serde_json::Value::from(epoch.as_str()).to_string();
         }
         if let Some((_, last)) = self.last.filter(|(position, _)| *position == self.position) {
             let mut mid = Vec::new();
             shared.words.marks.write(&last, &mut mid);
-            since.push_str(&format!(",\"mid\":\"{}\"", String::from_utf8_lossy(&mid)));
+            since += ",\"mid\":\"";
+            since += &String::from_utf8_lossy(&mid);
+            since.push('"');
         }
         since.push('}');
         since

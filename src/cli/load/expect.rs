@@ -79,14 +79,45 @@ impl Expectation {
     }
 }
 
-impl Expectation {
-    pub(super) fn name(&self) -> &str {
-        &self.name
-    }
-}
-
 impl fmt::Display for Expectation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn values() -> Values {
+        Values::from([("p99", 49_000.0), ("lost", 0.0), ("deliveries/s", 10_000.0)])
+    }
+
+    #[test]
+    fn conditions_hold_or_say_what_was_found() {
+        for holds in ["p99<50ms", "p99 <= 49ms", "lost=0", "deliveries/s>=10000", "p99>48.5ms"] {
+            assert_eq!(holds.parse::<Expectation>().unwrap().broken_by(&values()), None, "{holds}");
+        }
+        for (broken, found) in [
+            ("p99<49ms", "is 49.0 ms"),
+            ("lost>0", "is 0"),
+            ("deliveries/s=9999", "is 10000"),
+            ("ack_p99<1s", "was not measured"),
+        ] {
+            let said = broken.parse::<Expectation>().unwrap().broken_by(&values());
+            assert_eq!(said.as_deref(), Some(found), "{broken}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_condition_says_why() {
+        for (wrong, says) in [
+            ("p99", "a condition is"),
+            ("p98<5ms", "nothing is called p98"),
+            ("p99<fast", "neither a number nor a duration"),
+        ] {
+            let said = wrong.parse::<Expectation>().unwrap_err();
+            assert!(said.contains(says), "{wrong}: {said}");
+        }
     }
 }

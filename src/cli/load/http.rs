@@ -14,13 +14,17 @@ pub(super) struct Head {
     pub(super) closes: bool,
 }
 
+/// A body, and where its answer ends.
+type Body<'b> = (Cow<'b, [u8]>, usize);
+
 /// Answers with more than so much before their body are refused.
 const LONGEST_HEAD: usize = 32 << 10;
 
 /// The head of an answer; `None`: not all of it has come.
 pub(super) fn head(bytes: &[u8]) -> Result<Option<Head>, Trouble> {
     let Some(end) = memchr::memmem::find(bytes, b"\r\n\r\n") else {
-        let wrong = bytes.len() > LONGEST_HEAD || !b"HTTP/1.".iter().zip(bytes).all(|(a, b)| a == b);
+        let wrong =
+            bytes.len() > LONGEST_HEAD || !b"HTTP/1.".iter().zip(bytes).all(|(a, b)| a == b);
         return if wrong { Err(Trouble::new("not_http")) } else { Ok(None) };
     };
     let text = String::from_utf8_lossy(&bytes[..end]);
@@ -45,7 +49,7 @@ pub(super) fn head(bytes: &[u8]) -> Result<Option<Head>, Trouble> {
 
 impl Head {
     /// The body, and where the answer ends; `None`: not all of it has come.
-    pub(super) fn body<'b>(&self, bytes: &'b [u8]) -> Result<Option<(Cow<'b, [u8]>, usize)>, Trouble> {
+    pub(super) fn body<'b>(&self, bytes: &'b [u8]) -> Result<Option<Body<'b>>, Trouble> {
         if self.chunked {
             return chunks(bytes, self.end);
         }
@@ -55,7 +59,7 @@ impl Head {
     }
 }
 
-fn chunks(bytes: &[u8], from: usize) -> Result<Option<(Cow<'_, [u8]>, usize)>, Trouble> {
+fn chunks(bytes: &[u8], from: usize) -> Result<Option<Body<'_>>, Trouble> {
     let mut body = Vec::new();
     let mut at = from;
     loop {

@@ -37,6 +37,8 @@ pub(super) enum Kind {
 pub(super) struct Sample {
     pub(super) processes: Vec<Process>,
     pub(super) redis: Vec<Redis>,
+    /// Of the tester's own processes.
+    pub(super) tester_cpu_us: u64,
 }
 
 #[derive(Debug, Clone)]
@@ -62,11 +64,8 @@ impl Meter {
         Self { sources: nodes.chain(stores).chain(metrics).collect(), redis: args.redis.clone() }
     }
 
-    pub(super) fn is_idle(&self) -> bool {
-        self.sources.is_empty() && self.redis.is_empty()
-    }
-
-    pub(super) fn read(&self) -> anyhow::Result<Sample> {
+    /// `testers`: the tester's own processes.
+    pub(super) fn read(&self, testers: &[u32]) -> anyhow::Result<Sample> {
         let processes = self.sources.iter().map(|(source, kind)| source.read(*kind));
         let redis = self.redis.iter().map(|url| {
             ask_redis(url).with_context(|| format!("--redis {} does not answer", masked(url)))
@@ -74,6 +73,11 @@ impl Meter {
         Ok(Sample {
             processes: processes.collect::<anyhow::Result<_>>()?,
             redis: redis.collect::<anyhow::Result<_>>()?,
+            tester_cpu_us: testers
+                .iter()
+                .filter_map(|pid| read_proc(*pid, Kind::Node).ok())
+                .map(|process| process.cpu_us)
+                .sum(),
         })
     }
 }
@@ -84,8 +88,9 @@ impl Source {
             Self::Pid(pid) => read_proc(*pid, kind).with_context(|| {
                 format!("process {pid} cannot be measured: is it running, on this machine?")
             }),
-            Self::Metrics(url) => read_metrics(url, kind)
-                .with_context(|| format!("--metrics {url} cannot be used")),
+            Self::Metrics(url) => {
+                read_metrics(url, kind).with_context(|| format!("--metrics {url} cannot be used"))
+            }
         }
     }
 }
@@ -95,7 +100,8 @@ fn read_proc(pid: u32, kind: Kind) -> anyhow::Result<Process> {
     // The name in brackets may hold anything; what follows the last bracket is numbers.
     let (name, rest) = stat.rsplit_once(')').ok_or(anyhow!("its stat is not readable"))?;
     let fields: Vec<&str> = rest.split_whitespace().collect();
-    let number = |at: usize| fields.get(at).and_then(|field| field.parse::<u64>().ok()).unwrap_or(0);
+    let number =
+        |at: usize| fields.get(at).and_then(|field| field.parse::<u64>().ok()).unwrap_or(0);
     let tick_us = 1_000_000 / rustix::param::clock_ticks_per_second();
     Ok(Process {
         name: format!("{} {pid}", name.split_once('(').map_or("", |(_, name)| name)),
@@ -165,8 +171,10 @@ fn ask_redis(url: &str) -> anyhow::Result<Redis> {
     let (login, host) = rest.rsplit_once('@').map_or((None, rest), |(l, host)| (Some(l), host));
     let host = host.split(['/', '?']).next().unwrap_or(host);
     let mut stream = dial(host, 6379)?;
-    if let Some((user, password)) = login.map(|login| login.split_once(':').unwrap_or(("", login))) {
-        let words: Vec<&str> = ["AUTH", user, password].into_iter().filter(|w| !w.is_empty()).collect();
+    if let Some((user, password)) = login.map(|login| login.split_once(':').unwrap_or(("", login)))
+    {
+        let words: Vec<&str> =
+            ["AUTH", user, password].into_iter().filter(|w| !w.is_empty()).collect();
         command(&mut stream, &words)?;
     }
     let info = command(&mut stream, &["INFO"])?;
@@ -185,7 +193,7 @@ fn ask_redis(url: &str) -> anyhow::Result<Redis> {
 fn command(stream: &mut TcpStream, words: &[&str]) -> anyhow::Result<String> {
     let mut request = format!("*{}\r\n", words.len());
     for word in words {
-        request.push_str(&format!("${}\r\n{word}\r\n", word.len()));
+        request += &format!("${}\r\n{word}\r\n", word.len());
     }
     stream.write_all(request.as_bytes())?;
     let mut answer = Vec::new();

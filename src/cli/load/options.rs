@@ -164,6 +164,10 @@ impl LoadArgs {
         let mut dialect = self.preset.dialect();
         self.words.over(&mut dialect);
         let rooms = self.rooms.unwrap_or(1);
+        anyhow::ensure!(
+            rooms <= 1 || !dialect.join_event.is_empty(),
+            "nobody joins a room here, so all are in one: leave --rooms out, or name a --join-event"
+        );
         let connections = match self.members {
             Some(members) => members.saturating_mul(rooms.max(1)),
             None => self.connections,

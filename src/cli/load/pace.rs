@@ -24,8 +24,15 @@ pub(super) struct Sending {
 
 enum Clock {
     /// The time between two messages of this process, and how far its first is behind the start.
-    Open { period: f64, offset: f64 },
-    Closed { most: u32, free: u32, last_answer: u64 },
+    Open {
+        period: f64,
+        offset: f64,
+    },
+    Closed {
+        most: u32,
+        free: u32,
+        last_answer: u64,
+    },
 }
 
 impl Sending {
@@ -66,7 +73,9 @@ impl Sending {
     pub(super) fn next_due(&self) -> u64 {
         match self.clock {
             _ if self.rooms.is_empty() => u64::MAX,
-            Clock::Open { period, offset } => self.start.saturating_add(elapsed(period, offset, self.turn)),
+            Clock::Open { period, offset } => {
+                self.start.saturating_add(elapsed(period, offset, self.turn))
+            }
             Clock::Closed { free, .. } if free > 0 => self.start,
             Clock::Closed { .. } => u64::MAX,
         }
@@ -88,7 +97,8 @@ impl Sending {
                     shared.now
                 }
             };
-            let (room, senders) = &self.rooms[usize::try_from(self.turn).unwrap_or(0) % self.rooms.len()];
+            let (room, senders) =
+                &self.rooms[usize::try_from(self.turn).unwrap_or(0) % self.rooms.len()];
             self.turn += 1;
             let first = shared.random_below(senders.len());
             let in_turn = senders[first..].iter().chain(&senders[..first]);

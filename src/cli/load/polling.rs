@@ -3,9 +3,7 @@ use std::net::SocketAddr;
 
 use mio::Token;
 
-use super::{
-    carrier::Speak, client::Client, http, shared::Shared, trouble::Trouble, wire::Wire,
-};
+use super::{carrier::Speak, client::Client, http, shared::Shared, trouble::Trouble, wire::Wire};
 
 /// Between packets in one body.
 const SEPARATOR: u8 = 0x1e;
@@ -120,7 +118,9 @@ impl Polling {
             return Err(Trouble::status(head.status));
         }
         lane.busy = false;
-        if head.closes && let Some(wire) = lane.wire.take() {
+        if head.closes
+            && let Some(wire) = lane.wire.take()
+        {
             wire.close(&shared.registry);
         }
         if !second {

@@ -9,22 +9,21 @@ use super::{
 
 /// Without a terminal: every so many seconds.
 const SELDOM: u64 = 5;
-const BAR: usize = 24;
+const BAR: u32 = 24;
 
 pub(super) struct Progress {
     terminal: bool,
     shown: u64,
-    quiet: bool,
 }
 
 impl Progress {
-    pub(super) fn new(quiet: bool) -> Self {
-        Self { terminal: std::io::stderr().is_terminal(), shown: 0, quiet }
+    pub(super) fn new() -> Self {
+        Self { terminal: std::io::stderr().is_terminal(), shown: 0 }
     }
 
     pub(super) fn show(&mut self, plan: &Plan, second: &Second, all: &Tally) {
         self.shown += 1;
-        if self.quiet || !self.terminal && self.shown % SELDOM != 1 {
+        if !self.terminal && self.shown % SELDOM != 1 {
             return;
         }
         let line = line(plan, second, all);
@@ -36,7 +35,7 @@ impl Progress {
 
     /// Leaves the line.
     pub(super) fn end(&self) {
-        if self.terminal && !self.quiet && self.shown > 0 {
+        if self.terminal && self.shown > 0 {
             let _ = writeln!(std::io::stderr());
         }
     }
@@ -78,6 +77,6 @@ fn errors(all: &Tally) -> String {
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and BAR")]
 fn bar(share: f64) -> String {
-    let full = (share.clamp(0.0, 1.0) * BAR as f64) as usize;
-    format!("[{}{}]", "#".repeat(full), "-".repeat(BAR - full))
+    let full = (share.clamp(0.0, 1.0) * f64::from(BAR)) as usize;
+    format!("[{}{}]", "#".repeat(full), "-".repeat(BAR as usize - full))
 }

@@ -11,9 +11,30 @@ use super::{
 
 /// What can be expected of a run. Latencies are send→delivery but for those that say otherwise.
 pub(super) const NAMES: [&str; 24] = [
-    "p50", "p90", "p99", "p99.9", "max", "ack_p50", "ack_p90", "ack_p99", "ack_p99.9", "ack_max",
-    "connect_p99", "connects/s", "deliveries/s", "sent/s", "lost", "doubled", "reordered", "missed",
-    "disagreed", "errors", "unsent", "resumed", "cpu_per_delivery", "memory_per_connection",
+    "p50",
+    "p90",
+    "p99",
+    "p99.9",
+    "max",
+    "ack_p50",
+    "ack_p90",
+    "ack_p99",
+    "ack_p99.9",
+    "ack_max",
+    "connect_p99",
+    "connects/s",
+    "deliveries/s",
+    "sent/s",
+    "lost",
+    "doubled",
+    "reordered",
+    "missed",
+    "disagreed",
+    "errors",
+    "unsent",
+    "resumed",
+    "cpu_per_delivery",
+    "memory_per_connection",
 ];
 
 /// One second of the run, for the time lines.
@@ -65,6 +86,8 @@ pub(super) struct Costs {
     pub(super) redis_commands_per_message: Option<f64>,
     pub(super) redis_bytes_in_per_message: Option<f64>,
     pub(super) redis_bytes_out_per_message: Option<f64>,
+    /// The tester's own, which is in none of the others.
+    pub(super) tester_cpu_us_per_delivery: Option<f64>,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -75,6 +98,24 @@ pub(super) struct Used {
     pub(super) cpu_share: f64,
     pub(super) cpu_us_per_delivery: Option<f64>,
     pub(super) memory: u64,
+}
+
+impl Costs {
+    /// What was measured, by name, with the unit it is shown in.
+    pub(super) fn figures(&self) -> Vec<(&'static str, f64, f64)> {
+        let all = [
+            ("CPU µs per delivery", self.cpu_us_per_delivery, 1.0),
+            ("  without stores", self.node_cpu_us_per_delivery, 1.0),
+            ("CPU µs per message", self.cpu_us_per_message, 1.0),
+            ("CPU µs per connect", self.cpu_us_per_connect, 1.0),
+            ("KiB per connection", self.memory_per_connection, 1_024.0),
+            ("Redis commands per message", self.redis_commands_per_message, 1.0),
+            ("Redis bytes in per message", self.redis_bytes_in_per_message, 1.0),
+            ("Redis bytes out per message", self.redis_bytes_out_per_message, 1.0),
+            ("tester's CPU µs per delivery", self.tester_cpu_us_per_delivery, 1.0),
+        ];
+        all.into_iter().filter_map(|(name, value, unit)| Some((name, value?, unit))).collect()
+    }
 }
 
 impl Results {
@@ -126,6 +167,10 @@ impl Results {
             redis_commands_per_message: redis(|redis| redis.commands),
             redis_bytes_in_per_message: redis(|redis| redis.bytes_in),
             redis_bytes_out_per_message: redis(|redis| redis.bytes_out),
+            tester_cpu_us_per_delivery: per(
+                to.tester_cpu_us.saturating_sub(from.tester_cpu_us),
+                deliveries,
+            ),
         }
     }
 

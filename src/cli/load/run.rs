@@ -59,7 +59,7 @@ pub(super) fn run(
     progress: &mut Progress,
 ) -> anyhow::Result<Results> {
     probe(&plan)?;
-    let before = meter.read()?;
+    let before = meter.read(&[])?;
     let plan = Arc::new(plan);
     let team = Team::start(&plan)?;
     Run {
@@ -77,7 +77,7 @@ pub(super) fn run(
         done: 0,
         start: u64::MAX,
     }
-    .to_the_end(before)
+    .until_the_end(before)
 }
 
 /// Whether anybody is there at all; better asked once than told a thousand times.
@@ -101,21 +101,21 @@ fn probe(plan: &Plan) -> anyhow::Result<()> {
 }
 
 impl Run<'_> {
-    fn to_the_end(mut self, before: Sample) -> anyhow::Result<Results> {
+    fn until_the_end(mut self, before: Sample) -> anyhow::Result<Results> {
         let began = self.now();
         self.come_in()?;
         let ramp_s = float(self.now() - began) / 1e6;
         let settled = self.now() + CALM_US;
         self.wait(settled, |_| false)?;
-        let connected = self.meter.read()?;
+        let connected = self.read()?;
 
         self.start = self.now() + LEAD_US;
         self.team.tell(&Order::Go(self.start))?;
         let window = self.start + self.plan.warmup_us;
         self.wait(window, |_| false)?;
-        let (from_us, from) = (self.now(), self.meter.read()?);
+        let (from_us, from) = (self.now(), self.read()?);
         self.wait(window + self.plan.duration_us, |_| false)?;
-        let (to_us, to) = (self.now(), self.meter.read()?);
+        let (to_us, to) = (self.now(), self.read()?);
         let cut_short = self.stop.swap(false, Ordering::Relaxed);
 
         self.settle()?;
@@ -129,6 +129,10 @@ impl Run<'_> {
             window_s: float(to_us - from_us) / 1e6,
             cut_short,
         })
+    }
+
+    fn read(&self) -> anyhow::Result<Sample> {
+        self.meter.read(&self.team.pids())
     }
 
     fn come_in(&mut self) -> anyhow::Result<()> {
@@ -155,7 +159,7 @@ impl Run<'_> {
         self.team.tell(&Order::Stop)?;
         let until = self.now() + patience;
         let processes = self.plan.processes;
-        self.wait(until, |run| run.has_all_sent())?;
+        self.wait(until, Self::has_all_sent)?;
         self.team.tell(&Order::Settle(self.sent.clone()))?;
         let until = self.now() + patience;
         self.wait(until, |run| run.done == processes)?;

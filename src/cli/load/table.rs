@@ -28,7 +28,11 @@ fn write(results: &Results, out: &mut String) -> std::fmt::Result {
         if results.cut_short { " (ended early)" } else { "" }
     )?;
     writeln!(out)?;
-    writeln!(out, "{:18}{:>10}{:>10}{:>10}{:>10}{:>10}{:>12}", "", "p50", "p90", "p99", "p99.9", "max", "count")?;
+    writeln!(
+        out,
+        "{:18}{:>10}{:>10}{:>10}{:>10}{:>10}{:>12}",
+        "", "p50", "p90", "p99", "p99.9", "max", "count"
+    )?;
     for (name, latencies) in [
         ("connect", &all.connecting),
         ("send -> ack", &all.acks),
@@ -38,16 +42,34 @@ fn write(results: &Results, out: &mut String) -> std::fmt::Result {
         row(out, name, latencies)?;
     }
     writeln!(out)?;
-    writeln!(out, "  connects/s    {:>12.0}   deliveries/s {:>12.0}   sent/s {:>9.1}", value("connects/s"), value("deliveries/s"), value("sent/s"))?;
-    writeln!(out, "  sent          {:>12}   acked        {:>12}   delivered {:>12}", all.sent, all.acked, all.delivered)?;
-    writeln!(out, "  lost          {:>12}   doubled      {:>12}   reordered {:>12}", outcome.lost, all.doubled, all.reordered)?;
+    writeln!(
+        out,
+        "  connects/s    {:>12.0}   deliveries/s {:>12.0}   sent/s {:>9.1}",
+        value("connects/s"),
+        value("deliveries/s"),
+        value("sent/s")
+    )?;
+    writeln!(
+        out,
+        "  sent          {:>12}   acked        {:>12}   delivered {:>12}",
+        all.sent, all.acked, all.delivered
+    )?;
+    writeln!(
+        out,
+        "  lost          {:>12}   doubled      {:>12}   reordered {:>12}",
+        outcome.lost, all.doubled, all.reordered
+    )?;
     writeln!(
         out,
         "  resumed       {:>12}   caught up    {:>12}   missed    {:>12}",
         all.resumed, all.caught_up, outcome.missed
     )?;
     let rooms = outcome.orders.len();
-    writeln!(out, "  rooms whose members heard different orders: {} of {rooms}", outcome.disagreeing_rooms())?;
+    writeln!(
+        out,
+        "  rooms whose members heard different orders: {} of {rooms}",
+        outcome.disagreeing_rooms()
+    )?;
     if all.unsent > 0 {
         writeln!(out, "  {} messages were due with nobody there to send them", all.unsent)?;
     }
@@ -83,26 +105,18 @@ fn errors(out: &mut String, results: &Results) -> std::fmt::Result {
 fn costs(out: &mut String, costs: &Costs) -> std::fmt::Result {
     for (at, used) in costs.processes.iter().enumerate() {
         if at == 0 {
-            writeln!(out, "\n{:26}{:>10}{:>14}{:>12}", "  server process", "CPU", "µs/delivery", "memory")?;
+            writeln!(
+                out,
+                "\n{:26}{:>10}{:>14}{:>12}",
+                "  server process", "CPU", "µs/delivery", "memory"
+            )?;
         }
         let each = used.cpu_us_per_delivery.map_or("-".to_owned(), |us| format!("{us:.2}"));
         let memory = format!("{:.1} MiB", float(used.memory) / 1_048_576.0);
         writeln!(out, "  {:24}{:>9.1}%{each:>14}{memory:>12}", used.name, used.cpu_share * 100.0)?;
     }
-    let lines = [
-        ("CPU µs per delivery", costs.cpu_us_per_delivery, 1.0),
-        ("  without stores", costs.node_cpu_us_per_delivery, 1.0),
-        ("CPU µs per message", costs.cpu_us_per_message, 1.0),
-        ("CPU µs per connect", costs.cpu_us_per_connect, 1.0),
-        ("KiB per connection", costs.memory_per_connection, 1_024.0),
-        ("Redis commands per message", costs.redis_commands_per_message, 1.0),
-        ("Redis bytes in per message", costs.redis_bytes_in_per_message, 1.0),
-        ("Redis bytes out per message", costs.redis_bytes_out_per_message, 1.0),
-    ];
-    for (name, value, unit) in lines {
-        if let Some(value) = value {
-            writeln!(out, "  {name:28}{:>12.2}", value / unit)?;
-        }
+    for (name, value, unit) in costs.figures() {
+        writeln!(out, "  {name:28}{:>12.2}", value / unit)?;
     }
     Ok(())
 }

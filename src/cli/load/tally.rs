@@ -47,9 +47,10 @@ impl Latencies {
 
     /// How many in each bucket of about the same width on a logarithmic scale: upper end, count.
     pub(super) fn buckets(&self) -> Vec<(u64, u64)> {
-        let steps = self.0.iter_log(1, 1.25).map(|step| {
-            (step.value_iterated_to(), step.count_since_last_iteration())
-        });
+        let steps = self
+            .0
+            .iter_log(1, 1.25)
+            .map(|step| (step.value_iterated_to(), step.count_since_last_iteration()));
         let mut buckets: Vec<(u64, u64)> = steps.collect();
         let first = buckets.iter().position(|(_, count)| *count > 0).unwrap_or(buckets.len());
         buckets.drain(..first);

@@ -65,6 +65,15 @@ impl Team {
         Ok(())
     }
 
+    /// The processes that do the work.
+    pub(super) fn pids(&self) -> Vec<u32> {
+        let pids = self.members.iter().map(|member| match member {
+            Member::Thread { .. } => std::process::id(),
+            Member::Process { child, .. } => child.id(),
+        });
+        pids.collect()
+    }
+
     /// What is said next, if anything is within this time.
     pub(super) fn hear(&self, within: Duration) -> Option<Said> {
         self.reports.recv_timeout(within).ok()
@@ -100,7 +109,7 @@ fn thread(plan: &Arc<Plan>, said: mpsc::Sender<Said>) -> anyhow::Result<Member> 
             said.send(Said::Report(report)).map_err(|_| io::ErrorKind::BrokenPipe.into())
         })
     };
-    let (worker, waker) = Worker::new(plan.clone(), 0, inbox, report)?;
+    let (worker, waker) = Worker::new(plan, 0, inbox, report)?;
     let thread = std::thread::Builder::new().name("load".to_owned()).spawn(move || {
         if let Err(error) = worker.run() {
             let _ = said.send(Said::Failed(error.to_string()));
@@ -120,19 +129,20 @@ fn process(plan: &Plan, process: u32, said: mpsc::Sender<Said>) -> anyhow::Resul
     let stdout = child.stdout.take().context("a worker has no standard output")?;
     serde_json::to_writer(&mut stdin, plan)?;
     stdin.write_all(b"\n")?;
-    let reader = std::thread::Builder::new().name(format!("worker {process}")).spawn(move || {
-        for line in io::BufReader::new(stdout).lines() {
-            let report = line.map_err(|error| error.to_string()).and_then(|line| {
-                serde_json::from_str(&line).map_err(|error| format!("unreadable: {error}"))
-            });
-            let last = report.is_err() || matches!(report, Ok(Report::Done(_)));
-            let _ = said.send(report.map_or_else(Said::Failed, Said::Report));
-            if last {
-                return;
+    let reader =
+        std::thread::Builder::new().name(format!("worker {process}")).spawn(move || {
+            for line in io::BufReader::new(stdout).lines() {
+                let report = line.map_err(|error| error.to_string()).and_then(|line| {
+                    serde_json::from_str(&line).map_err(|error| format!("unreadable: {error}"))
+                });
+                let last = report.is_err() || matches!(report, Ok(Report::Done(_)));
+                let _ = said.send(report.map_or_else(Said::Failed, Said::Report));
+                if last {
+                    return;
+                }
             }
-        }
-        let _ = said.send(Said::Failed(format!("worker process {process} has ended")));
-    })?;
+            let _ = said.send(Said::Failed(format!("worker process {process} has ended")));
+        })?;
     Ok(Member::Process { child, orders: Some(stdin), reader: Some(reader) })
 }
 
@@ -148,7 +158,7 @@ pub(super) fn work(process: u32) -> anyhow::Result<()> {
         out.write_all(b"\n")?;
         out.flush()
     });
-    let (worker, waker) = Worker::new(Arc::new(plan), process, inbox, report)?;
+    let (worker, waker) = Worker::new(&Arc::new(plan), process, inbox, report)?;
     // It ends with the process: what it waits for is the standard input's end.
     let _listener = std::thread::Builder::new().name("orders".to_owned()).spawn(move || {
         for order in lines.map_while(Result::ok) {

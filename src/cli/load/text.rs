@@ -24,9 +24,9 @@ pub(super) fn last_number(json: &[u8], name: &str) -> Option<u64> {
 
 /// The number that a text begins with; 0 if with none.
 pub(super) fn digits(text: &[u8]) -> u64 {
-    text.iter().take_while(|byte| byte.is_ascii_digit()).fold(0, |number: u64, digit| {
-        number.wrapping_mul(10).wrapping_add(u64::from(digit - b'0'))
-    })
+    text.iter()
+        .take_while(|byte| byte.is_ascii_digit())
+        .fold(0, |number: u64, digit| number.wrapping_mul(10).wrapping_add(u64::from(digit - b'0')))
 }
 
 pub(super) fn contains(text: &[u8], what: &str) -> bool {

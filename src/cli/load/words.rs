@@ -64,9 +64,8 @@ impl Words {
             rooms: (0..plan.rooms.max(1)).map(|room| plan.room_named(room)).collect(),
             pad: pad(plan.bytes, dialect),
             run: plan.run.clone(),
-            epoch_ms: crate::clock::now_ms().saturating_sub(
-                super::clock::now_us().saturating_sub(plan.zero_us) / 1_000,
-            ),
+            epoch_ms: crate::clock::now_ms()
+                .saturating_sub(super::clock::now_us().saturating_sub(plan.zero_us) / 1_000),
             namespace,
         }
     }
@@ -76,7 +75,7 @@ impl Words {
         out.extend_from_slice(b"40");
         out.extend_from_slice(self.namespace.as_bytes());
         let template = if who.session.is_some() { &self.auth_again } else { &self.auth };
-        self.fill(template, who, None, out);
+        self.fill(Some(template), who, None, out);
     }
 
     pub(super) fn joins(&self) -> bool {
@@ -89,18 +88,21 @@ impl Words {
 
     pub(super) fn join(&self, who: &Who<'_>, ack: u32, out: &mut Vec<u8>) {
         let template = if who.since.is_empty() { &self.join } else { &self.join_again };
-        self.call(template.as_ref(), who, Some(ack), None, out);
+        self.begin(Some(ack), out);
+        self.fill(template.as_ref(), who, None, out);
     }
 
     /// Asks for what follows this position.
     pub(super) fn page(&self, who: &Who<'_>, ack: u32, after: u64, out: &mut Vec<u8>) {
         let number = u32::try_from(after).unwrap_or(u32::MAX);
         let after = Mark { number, stream: 0, room: 0, slot: 0, due: 0 };
-        self.call(self.page.as_ref(), who, Some(ack), Some(&after), out);
+        self.begin(Some(ack), out);
+        self.fill(self.page.as_ref(), who, Some(&after), out);
     }
 
     pub(super) fn send(&self, who: &Who<'_>, ack: Option<u32>, mark: &Mark, out: &mut Vec<u8>) {
-        self.call(Some(&self.send), who, ack, Some(mark), out);
+        self.begin(ack, out);
+        self.fill(Some(&self.send), who, Some(mark), out);
     }
 
     /// The server's own number of a message, after its mark or before it.
@@ -119,24 +121,22 @@ impl Words {
         packet.get(2..)?.strip_prefix(self.namespace.as_bytes())
     }
 
-    fn call(
-        &self,
-        template: Option<&Template>,
-        who: &Who<'_>,
-        ack: Option<u32>,
-        mark: Option<&Mark>,
-        out: &mut Vec<u8>,
-    ) {
-        let Some(template) = template else { return };
+    fn begin(&self, ack: Option<u32>, out: &mut Vec<u8>) {
         out.extend_from_slice(b"42");
         out.extend_from_slice(self.namespace.as_bytes());
         if let Some(ack) = ack {
             out.extend_from_slice(ack.to_string().as_bytes());
         }
-        self.fill(template, who, mark, out);
     }
 
-    fn fill(&self, template: &Template, who: &Who<'_>, mark: Option<&Mark>, out: &mut Vec<u8>) {
+    fn fill(
+        &self,
+        template: Option<&Template>,
+        who: &Who<'_>,
+        mark: Option<&Mark>,
+        out: &mut Vec<u8>,
+    ) {
+        let Some(template) = template else { return };
         template.write(out, |slot, out| match (slot, mark) {
             (Slot::Room, _) => out.extend_from_slice(self.rooms[who.room as usize].as_bytes()),
             (Slot::Pad, _) => out.extend_from_slice(&self.pad),

@@ -84,7 +84,7 @@ pub(super) struct Worker {
 
 impl Worker {
     pub(super) fn new(
-        plan: Arc<Plan>,
+        plan: &Arc<Plan>,
         process: u32,
         orders: mpsc::Receiver<Order>,
         report: Box<dyn FnMut(Report) -> io::Result<()> + Send>,
@@ -96,7 +96,7 @@ impl Worker {
         let shared = Shared::new(plan.clone(), stream, poll.registry().try_clone()?);
         let mine = (0..plan.connections).filter(|id| plan.process_of(*id) == process);
         let mut clients: Vec<Client> = mine.map(|id| Client::new(id, &shared)).collect();
-        let sending = Sending::new(&plan, process, &mut clients);
+        let sending = Sending::new(plan, process, &mut clients);
         let dials = clients
             .iter()
             .enumerate()
@@ -149,11 +149,8 @@ impl Worker {
 
     fn next_moment(&self) -> u64 {
         let dial = self.dials.peek().map_or(u64::MAX, |Reverse((at, _))| *at);
-        let send = if matches!(self.phase, Phase::Sending) {
-            self.sending.next_due()
-        } else {
-            u64::MAX
-        };
+        let send =
+            if matches!(self.phase, Phase::Sending) { self.sending.next_due() } else { u64::MAX };
         self.next_round.min(dial).min(send)
     }
 
@@ -320,9 +317,10 @@ impl Worker {
                 (self.report)(Report::Sent(process, self.shared.streams.clone()))
             }
             Phase::Settling(sent, until) => {
-                let complete = now >= *until || self.clients.iter().all(|client| {
-                    client.is_settled() && client.stay.is_complete(sent, client.room as usize)
-                });
+                let complete = now >= *until
+                    || self.clients.iter().all(|client| {
+                        client.is_settled() && client.stay.is_complete(sent, client.room as usize)
+                    });
                 if !complete {
                     return Ok(());
                 }
