@@ -8,6 +8,7 @@ mod door;
 mod embedded;
 mod harness;
 mod joins;
+mod load;
 mod native;
 mod order;
 mod position;

@@ -91,7 +91,8 @@ impl Client {
         self.since_us = shared.now;
         self.stage = Stage::Opening;
         let target = &shared.plan.targets[self.target];
-        let address = target.addresses[self.id as usize % target.addresses.len()];
+        let member = (self.id / shared.plan.rooms.max(1)) as usize / shared.plan.targets.len();
+        let address = target.addresses[member % target.addresses.len()];
         let carrier = Carrier::dial(self.polling, address, self.target, shared, token)?;
         self.carrier = Some(carrier);
         Ok(())

@@ -56,6 +56,9 @@ pub(crate) struct LoadArgs {
     /// How long a connection may take until it is in its room.
     #[arg(long, default_value = "10s", value_parser = humantime::parse_duration)]
     pub(super) connect_timeout: Duration,
+    /// How long a server that is not there yet is waited for.
+    #[arg(long, default_value = "0s", value_parser = humantime::parse_duration)]
+    pub(super) wait: Duration,
     /// Share of the connections that poll over HTTP, 0 to 1; the others use WebSocket.
     #[arg(long, default_value_t = 0.0, value_parser = share)]
     pub(super) polling: f64,
@@ -191,6 +194,7 @@ impl LoadArgs {
             duration_us: us(self.duration),
             drain_us: us(self.drain),
             connect_us: us(self.connect_timeout),
+            wait_us: us(self.wait),
             seed: self.seed,
             run: crate::clock::random_text()[..6].to_owned(),
             zero_us: clock::now_us(),

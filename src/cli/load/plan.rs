@@ -78,6 +78,8 @@ pub(super) struct Plan {
     pub(super) drain_us: u64,
     /// How long a connection may take until it has joined.
     pub(super) connect_us: u64,
+    /// How long a server that is not there yet is waited for.
+    pub(super) wait_us: u64,
     pub(super) seed: u64,
     /// Tells this run's messages and rooms from another's.
     pub(super) run: String,

@@ -14,16 +14,20 @@ const BAR: u32 = 24;
 pub(super) struct Progress {
     terminal: bool,
     shown: u64,
+    /// What it was doing when last shown.
+    doing: &'static str,
 }
 
 impl Progress {
     pub(super) fn new() -> Self {
-        Self { terminal: std::io::stderr().is_terminal(), shown: 0 }
+        Self { terminal: std::io::stderr().is_terminal(), shown: 0, doing: "" }
     }
 
     pub(super) fn show(&mut self, plan: &Plan, second: &Second, all: &Tally) {
         self.shown += 1;
-        if !self.terminal && self.shown % SELDOM != 1 {
+        let doing = doing(plan, second);
+        let is_news = std::mem::replace(&mut self.doing, doing) != doing;
+        if !self.terminal && !is_news && self.shown % SELDOM != 0 {
             return;
         }
         let line = line(plan, second, all);
@@ -48,11 +52,7 @@ fn line(plan: &Plan, second: &Second, all: &Tally) -> String {
         return format!("{} connecting {}/{}{errors}", bar(share), all.connected, plan.connections);
     }
     let whole = float(plan.warmup_us + plan.duration_us) / 1e6;
-    let doing = match second.at {
-        at if at < float(plan.warmup_us) / 1e6 => "warming up",
-        at if at < whole => "measuring",
-        _ => "draining",
-    };
+    let doing = doing(plan, second);
     format!(
         "{} {doing} {:.0}/{whole:.0} s · {} in · {} sent/s · {} delivered/s · p50 {} p99 {}{}",
         bar(second.at / whole),
@@ -64,6 +64,15 @@ fn line(plan: &Plan, second: &Second, all: &Tally) -> String {
         duration(float(second.p99_us)),
         errors(all),
     )
+}
+
+fn doing(plan: &Plan, second: &Second) -> &'static str {
+    match second.at {
+        at if at < 0.0 => "connecting",
+        at if at < float(plan.warmup_us) / 1e6 => "warming up",
+        at if at < float(plan.warmup_us + plan.duration_us) / 1e6 => "measuring",
+        _ => "draining",
+    }
 }
 
 fn errors(all: &Tally) -> String {

@@ -15,7 +15,7 @@ use super::{
     clock,
     meter::{Meter, Sample},
     outcome::Outcome,
-    plan::Plan,
+    plan::{Plan, Target},
     progress::Progress,
     results::{Measured, Results, Second, float},
     tally::Tally,
@@ -25,6 +25,8 @@ use super::{
 };
 
 const DIAL_PATIENCE: Duration = Duration::from_secs(3);
+/// Between two tries to reach a server that is waited for.
+const KNOCK_AGAIN: Duration = Duration::from_millis(200);
 /// Between two looks at the clock while waiting.
 const GLANCE: Duration = Duration::from_millis(20);
 /// After the last connect, until memory is read.
@@ -58,7 +60,7 @@ pub(super) fn run(
     stop: &AtomicBool,
     progress: &mut Progress,
 ) -> anyhow::Result<Results> {
-    probe(&plan)?;
+    probe(&plan, stop)?;
     let before = meter.read(&[])?;
     let plan = Arc::new(plan);
     let team = Team::start(&plan)?;
@@ -81,23 +83,31 @@ pub(super) fn run(
 }
 
 /// Whether anybody is there at all; better asked once than told a thousand times.
-fn probe(plan: &Plan) -> anyhow::Result<()> {
+fn probe(plan: &Plan, stop: &AtomicBool) -> anyhow::Result<()> {
+    let until = clock::now_us().saturating_add(plan.wait_us);
     for target in &plan.targets {
-        let outcomes = target
-            .addresses
-            .iter()
-            .map(|address| TcpStream::connect_timeout(address, DIAL_PATIENCE).map(drop));
-        let failures: Vec<std::io::Error> = outcomes.filter_map(Result::err).collect();
-        if failures.len() == target.addresses.len() {
-            let error = failures.into_iter().next().map(|error| {
+        while let Err(error) = reach(target) {
+            if clock::now_us() >= until || stop.load(Ordering::Relaxed) {
                 let code = trouble::Trouble::from(error).0;
                 let advice = trouble::advice(&code).unwrap_or("is the address right?");
-                format!("{code}: {advice}")
-            });
-            bail!("{} cannot be reached: {}", target.host, error.unwrap_or_default());
+                bail!("{} cannot be reached: {code}: {advice}", target.host);
+            }
+            std::thread::sleep(KNOCK_AGAIN);
         }
     }
     Ok(())
+}
+
+/// One of its addresses answers, or why the last does not.
+fn reach(target: &Target) -> std::io::Result<()> {
+    let mut outcome = Err(std::io::ErrorKind::AddrNotAvailable.into());
+    for address in &target.addresses {
+        outcome = TcpStream::connect_timeout(address, DIAL_PATIENCE).map(drop);
+        if outcome.is_ok() {
+            break;
+        }
+    }
+    outcome
 }
 
 impl Run<'_> {
