@@ -49,7 +49,10 @@ fn a_delivery_takes_no_more_allocations_than_it_did() {
     #[expect(clippy::cast_precision_loss, reason = "far fewer than that")]
     let each = (long.0 - short.0) as f64 / (long.1 - short.1) as f64;
     println!("{each:.3} allocations for each delivery; stored: {STORED}");
-    assert!(each <= STORED * (1.0 + TOLERANCE), "{each:.3} instead of {STORED}: the path is longer");
+    assert!(
+        each <= STORED * (1.0 + TOLERANCE),
+        "{each:.3} instead of {STORED}: the path is longer"
+    );
     assert!(each >= STORED * 0.8, "{each:.3} instead of {STORED}: well done; store the new figure");
 }
 

@@ -23,7 +23,7 @@ pub(super) struct Bar {
 }
 
 pub(super) fn bars(title: &str, bars: &[Bar]) -> String {
-    let most = bars.iter().map(|bar| bar.height).fold(0.0, f64::max);
+    let most = rounded(bars.iter().map(|bar| bar.height).fold(0.0, f64::max));
     let mut out = open(title);
     axis(&mut out, most, &short);
     let step = (WIDTH - LEFT - RIGHT) / float(bars.len().max(1));
@@ -50,7 +50,7 @@ pub(super) fn bars(title: &str, bars: &[Bar]) -> String {
 /// `shown`: how a value of the axis is written.
 pub(super) fn lines(title: &str, lines: &[Line<'_>], shown: &dyn Fn(f64) -> String) -> String {
     let points = || lines.iter().flat_map(|line| &line.points);
-    let most = points().map(|(_, value)| *value).fold(0.0, f64::max);
+    let most = rounded(points().map(|(_, value)| *value).fold(0.0, f64::max));
     let first = points().map(|(at, _)| *at).fold(f64::INFINITY, f64::min);
     let last = points().map(|(at, _)| *at).fold(f64::NEG_INFINITY, f64::max);
     let span = if last > first { last - first } else { 1.0 };
@@ -98,6 +98,16 @@ pub(super) fn short(value: f64) -> String {
 
 pub(super) fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+/// The end of an axis of four steps, each of which is easily read.
+fn rounded(most: f64) -> f64 {
+    if most <= 0.0 {
+        return 0.0;
+    }
+    let power = 10_f64.powf((most / 4.0).log10().floor());
+    let step = [1.0, 2.0, 2.5, 5.0, 10.0].into_iter().find(|step| step * power * 4.0 >= most);
+    step.unwrap_or(10.0) * power * 4.0
 }
 
 fn open(title: &str) -> String {

@@ -64,12 +64,13 @@ pub(super) struct Client {
 impl Client {
     pub(super) fn new(id: u32, shared: &Shared) -> Self {
         let plan = &shared.plan;
+        let polls = shared.picks(id, plan.polling, 1);
         Self {
             id,
             room: plan.room_of(id),
             target: plan.target_of(id),
-            polling: shared.picks(id, plan.polling, 1),
-            slow: shared.picks(id, plan.slow, 2),
+            polling: polls,
+            slow: !polls && shared.picks(id, plan.slow, 2),
             stage: Stage::Away,
             since_us: 0,
             carrier: None,
@@ -357,6 +358,9 @@ impl Client {
         if contains(answer, "\"reset\":true") {
             shared.tally.error("reset");
             self.stay.forget_position();
+        }
+        if contains(answer, "\"truncated\":true") {
+            shared.tally.error("truncated");
         }
         let mut last = None;
         let mut rest = answer;

@@ -123,7 +123,9 @@ fn histogram(out: &mut String, title: &str, of: &Latencies) {
 }
 
 fn time_lines(out: &mut String, seconds: &[Second]) {
-    let seconds: Vec<&Second> = seconds.iter().filter(|second| second.at >= 0.0).collect();
+    // The first is of the connecting, and after the last there is nothing to see.
+    let happened = |second: &&Second| second.at >= 0.5 && second.sent + second.delivered > 0;
+    let seconds: Vec<&Second> = seconds.iter().filter(happened).collect();
     let line = |name: &'static str, class: &'static str, value: &dyn Fn(&Second) -> f64| Line {
         name,
         class,

@@ -128,6 +128,14 @@ pub(super) struct Words {
     pub(super) join: Option<String>,
     #[arg(long, value_name = "JSON")]
     pub(super) join_again: Option<String>,
+    /// The event that reads on where a join's answer stopped, and its arguments.
+    #[arg(long, value_name = "NAME")]
+    pub(super) page_event: Option<String>,
+    #[arg(long, value_name = "JSON")]
+    pub(super) page: Option<String>,
+    /// The event that brings, as `session`, what one comes back with.
+    #[arg(long, value_name = "NAME")]
+    pub(super) session_event: Option<String>,
     /// The event that says something.
     #[arg(long, value_name = "NAME")]
     pub(super) send_event: Option<String>,
@@ -214,6 +222,9 @@ impl Words {
             (&self.join_event, &mut dialect.join_event),
             (&self.join, &mut dialect.join),
             (&self.join_again, &mut dialect.join_again),
+            (&self.page_event, &mut dialect.page_event),
+            (&self.page, &mut dialect.page),
+            (&self.session_event, &mut dialect.session_event),
             (&self.send_event, &mut dialect.send_event),
             (&self.send, &mut dialect.send),
             (&self.deliver_event, &mut dialect.deliver_event),
@@ -282,4 +293,35 @@ fn target(url: &str) -> anyhow::Result<Target> {
 
 fn us(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX / 4)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_taken_in_every_spelling_and_others_are_refused_with_the_reason() {
+        for (url, host, path) in [
+            ("http://127.0.0.1:3000", "127.0.0.1:3000", "/socket.io/"),
+            ("127.0.0.1:3000/", "127.0.0.1:3000", "/socket.io/"),
+            ("ws://127.0.0.1/chat/io", "127.0.0.1", "/chat/io/"),
+            ("http://[::1]:3000/", "[::1]:3000", "/socket.io/"),
+        ] {
+            let target = target(url).unwrap();
+            assert_eq!((target.host.as_str(), target.path.as_str()), (host, path), "{url}");
+            assert!(!target.addresses.is_empty());
+        }
+        for (url, says) in
+            [("https://a.example", "only http://"), ("http:///x", "a host is missing")]
+        {
+            let said = target(url).unwrap_err().to_string();
+            assert!(said.contains(says), "{url}: {said}");
+        }
+    }
+
+    #[test]
+    fn a_share_is_between_nothing_and_all() {
+        assert_eq!((share("0"), share("0.25"), share("1")), (Ok(0.0), Ok(0.25), Ok(1.0)));
+        assert!(["1.5", "-1", "x", "NaN"].iter().all(|text| share(text).is_err()));
+    }
 }

@@ -156,3 +156,41 @@ fn say(client: &mut Client, room: u16, due: u64, shared: &mut Shared) -> bool {
 fn elapsed(period: f64, offset: f64, turn: u64) -> u64 {
     (offset + period * turn as f64) as u64
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{super::plan::tests::plan, *};
+
+    #[test]
+    fn what_is_due_does_not_wait_for_what_was_late() {
+        let plan = plan(4, 1, 1, 2);
+        // 100 messages a second over two processes: each has one every 20 ms, in turns.
+        for (process, first) in [(0, 1_000), (1, 11_000)] {
+            let mut sending = Sending::new(&plan, process, &mut []);
+            sending.rooms.push((0, vec![0]));
+            assert_eq!(sending.next_due(), u64::MAX, "not before it has begun");
+
+            sending.start(1_000);
+
+            let due: Vec<u64> = (0..3)
+                .map(|turn| {
+                    sending.turn = turn;
+                    sending.next_due()
+                })
+                .collect();
+            assert_eq!(due, [first, first + 20_000, first + 40_000]);
+        }
+    }
+
+    #[test]
+    fn a_closed_loop_is_shared_out_to_the_last_message() {
+        let plan = Plan { pace: Pace::Closed(5), ..plan(4, 1, 1, 3) };
+
+        let most = [0, 1, 2].map(|process| match Sending::new(&plan, process, &mut []).clock {
+            Clock::Closed { most, .. } => most,
+            Clock::Open { .. } => 0,
+        });
+
+        assert_eq!(most, [2, 2, 1]);
+    }
+}

@@ -116,3 +116,74 @@ impl Plan {
         self.room_name.replace("{run}", &self.run).replace("{n}", &room.to_string())
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// A plan of so many connections in so many rooms, over so many servers and processes.
+    pub(in crate::cli::load) fn plan(
+        connections: u32,
+        rooms: u32,
+        targets: usize,
+        processes: u32,
+    ) -> Plan {
+        let target = Target {
+            addresses: vec![([127, 0, 0, 1], 1).into()],
+            host: "127.0.0.1:1".to_owned(),
+            path: "/socket.io/".to_owned(),
+        };
+        Plan {
+            targets: vec![target; targets],
+            dialect: super::super::preset::Preset::Hubbub.dialect(),
+            connections,
+            rooms,
+            room_name: "load-{run}-{n}".to_owned(),
+            ramp: 100.0,
+            pace: Pace::Open(100.0),
+            bytes: 100,
+            polling: 0.0,
+            slow: 0.0,
+            slow_rate: 0,
+            churn: 0.0,
+            away_us: 0,
+            warmup_us: 0,
+            duration_us: 1_000_000,
+            drain_us: 0,
+            connect_us: 0,
+            wait_us: 0,
+            seed: 1,
+            run: "abc123".to_owned(),
+            zero_us: 0,
+            processes,
+        }
+    }
+
+    #[test]
+    fn members_of_a_room_are_spread_over_all_servers_and_connections_over_all_processes() {
+        for (connections, rooms, targets, processes) in
+            [(600, 12, 3, 1), (600, 12, 3, 2), (2_000, 40, 3, 4), (200, 1, 3, 3), (300, 300, 3, 4)]
+        {
+            let plan = plan(connections, rooms, targets, processes);
+            let count = |of: &dyn Fn(u32) -> usize, kinds: usize| {
+                let mut counts = vec![0_u32; kinds];
+                (0..connections).for_each(|id| counts[of(id)] += 1);
+                (*counts.iter().min().unwrap(), *counts.iter().max().unwrap())
+            };
+            let even = |(least, most): (u32, u32), parts: u32| {
+                let fair = connections / parts;
+                least * 2 >= fair && most <= fair * 2
+            };
+            if rooms * 3 <= connections {
+                assert!(even(count(&|id| plan.target_of(id), targets), 3), "{plan:?}");
+            }
+            let of = |id| plan.process_of(id) as usize;
+            assert!(even(count(&of, processes as usize), processes), "{plan:?}");
+        }
+    }
+
+    #[test]
+    fn rooms_of_two_runs_have_different_names() {
+        assert_eq!(plan(1, 1, 1, 1).room_named(7), "load-abc123-7");
+    }
+}

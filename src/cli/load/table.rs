@@ -3,9 +3,12 @@ use std::fmt::Write;
 
 use super::{
     results::{Costs, Results, duration, float},
-    tally::Latencies,
+    tally::{Latencies, Tally},
     trouble,
 };
+
+/// A tester later than that is worth a word.
+const LATE_US: u64 = 5_000;
 
 pub(super) fn table(results: &Results) -> String {
     let mut out = String::new();
@@ -73,6 +76,7 @@ fn write(results: &Results, out: &mut String) -> std::fmt::Result {
     if all.unsent > 0 {
         writeln!(out, "  {} messages were due with nobody there to send them", all.unsent)?;
     }
+    lateness(out, all)?;
     errors(out, results)?;
     costs(out, &results.costs())
 }
@@ -86,6 +90,19 @@ fn row(out: &mut String, name: &str, of: &Latencies) -> std::fmt::Result {
         write!(out, "{:>10}", duration(float(us)))?;
     }
     writeln!(out, "{:>12}", of.count())
+}
+
+/// Latencies of a tester that is itself late are its own.
+fn lateness(out: &mut String, all: &Tally) -> std::fmt::Result {
+    let (own, all) = (all.lag.at(0.5), all.deliveries.at(0.5));
+    if own < LATE_US || own * 2 < all {
+        return Ok(());
+    }
+    writeln!(
+        out,
+        "  half of all messages were sent {} late: this machine is full; latencies say little",
+        duration(float(own))
+    )
 }
 
 fn errors(out: &mut String, results: &Results) -> std::fmt::Result {

@@ -1,6 +1,7 @@
 //! The workers of a run: a thread if there is one, processes if there are several.
 use std::{
     io::{self, BufRead, Write},
+    os::unix::process::CommandExt,
     process::{Child, ChildStdin, Command, Stdio},
     sync::{Arc, mpsc},
     thread::JoinHandle,
@@ -121,6 +122,8 @@ fn thread(plan: &Arc<Plan>, said: mpsc::Sender<Said>) -> anyhow::Result<Member> 
 fn process(plan: &Plan, process: u32, said: mpsc::Sender<Said>) -> anyhow::Result<Member> {
     let mut child = Command::new(std::env::current_exe()?)
         .args([WORKER, &process.to_string()])
+        // Ctrl-C is for the run, which tells its workers.
+        .process_group(0)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()

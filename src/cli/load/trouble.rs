@@ -56,6 +56,9 @@ pub(super) fn advice(code: &str) -> Option<&'static str> {
             "no Socket.IO there: is the path right (http://host:port/socket.io/)?"
         }
         "rate_limited" => "the server limits each sender: more senders, or a lower --rate",
+        "truncated" => {
+            "the room's log was shorter than what somebody missed: raise store.retention_messages"
+        }
         "timed_out" => "no answer in time: the server is overloaded, or a firewall is between",
         "never_joined" => {
             "a connection did not get as far as its room: is the namespace right, is the join event?"

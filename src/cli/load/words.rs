@@ -176,3 +176,66 @@ fn pad(bytes: usize, dialect: &Dialect) -> Vec<u8> {
     let length = if marked { bytes.saturating_sub(super::mark::LENGTH + 1) } else { bytes };
     b"load-testing-".iter().copied().cycle().take(length.max(1)).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{super::plan::tests::plan, *};
+
+    const WHO: Who<'_> = Who { id: 7, room: 1, session: None, since: "" };
+    const MARK: Mark = Mark { number: 3, stream: 0, room: 1, slot: 0, due: 5_000 };
+
+    fn written(write: impl FnOnce(&mut Vec<u8>)) -> String {
+        let mut out = Vec::new();
+        write(&mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn a_client_of_ours_says_what_the_protocol_wants() {
+        let words = Words::new(&plan(4, 2, 1, 1));
+
+        assert_eq!(written(|out| words.enter(&WHO, out)), r#"40/chat,{"name":"load abc123 7"}"#);
+        let again = Who { session: Some("s1"), since: r#"{"seq":9}"#, ..WHO };
+        assert_eq!(
+            written(|out| words.enter(&again, out)),
+            r#"40/chat,{"name":"load abc123 7","session":"s1"}"#
+        );
+        assert_eq!(
+            written(|out| words.join(&again, 2, out)),
+            r#"42/chat,2["room:join",{"room":"load-abc123-1","since":{"seq":9},"limit":200}]"#
+        );
+        let said = written(|out| words.send(&WHO, Some(5), &MARK, out));
+        assert!(
+            said.starts_with(r#"42/chat,5["message:send",{"room":"load-abc123-1","mid":"ldabc123"#)
+        );
+        assert_eq!(words.marks.find(said.as_bytes()).unwrap().0, MARK);
+        let text = said.split(r#""text":""#).nth(1).unwrap();
+        assert_eq!(text.find('"'), Some(100), "as many bytes as were asked for");
+    }
+
+    #[test]
+    fn a_tutorial_hears_a_text_of_the_size_that_was_asked_for() {
+        let dialect = super::super::preset::Preset::Classic.dialect();
+        let words = Words::new(&Plan { dialect, ..plan(1, 1, 1, 1) });
+
+        let said = written(|out| words.send(&WHO, None, &MARK, out));
+
+        let text = said.strip_prefix(r#"42["chat message",""#).unwrap().strip_suffix(r#""]"#);
+        assert_eq!(text.unwrap().len(), 100);
+        assert!(said.as_bytes().starts_with(&words.delivery));
+    }
+
+    #[test]
+    fn positions_and_refusals_are_read_off_the_wire() {
+        let words = Words::new(&plan(1, 1, 1, 1));
+
+        assert_eq!(words.position_in(br#"{"mid":"x","seq":41,"ts":5}"#), Some(41));
+        assert_eq!(
+            words.rest_of(br#"43/chat,17[{"ok":true}]"#),
+            Some(br#"17[{"ok":true}]"#.as_slice())
+        );
+        assert_eq!(words.rest_of(b"43/admin,1[]"), None);
+        assert!(words.is_refusal(br#"1[{"ok":false,"error":{}}]"#));
+        assert!(!words.is_refusal(br#"1[{"ok":true}]"#));
+    }
+}

@@ -158,7 +158,7 @@ impl Worker {
         let at = token / 2;
         let Some(client) = self.clients.get_mut(at) else { return };
         // A slow reader reads in its own time.
-        if client.slow && client.is_live() {
+        if client.slow && client.is_live() && matches!(self.phase, Phase::Sending) {
             return;
         }
         if let Err(trouble) = client.ready(token % 2 == 1, &mut self.shared, READS) {
@@ -268,6 +268,10 @@ impl Worker {
     }
 
     fn read_slowly(&mut self, at: usize) {
+        if !matches!(self.phase, Phase::Sending) {
+            // It takes what has piled up, so that one sees what of it was kept for it.
+            return self.ready(at * 2);
+        }
         let scratch = std::mem::take(&mut self.shared.scratch);
         let share = self.shared.plan.slow_rate * ROUND_US / SECOND_US;
         let length = usize::try_from(share).unwrap_or(SLOW_READ).clamp(1, scratch.len());
