@@ -1,4 +1,6 @@
 //! One connection, from dialling to leaving, and back: Engine.IO and Socket.IO as a client of theirs.
+mod resume;
+
 use std::collections::VecDeque;
 
 use mio::Token;
@@ -6,9 +8,9 @@ use mio::Token;
 use super::{
     account::{Hearing, Stay},
     carrier::{Carrier, Speak},
-    mark::{self, Mark},
+    mark::Mark,
     shared::Shared,
-    text::{contains, digits, field, last_number, number},
+    text::{digits, field},
     trouble::Trouble,
     words::Who,
 };
@@ -330,66 +332,6 @@ impl Client {
         }
     }
 
-    /// The answer to a join: where the room is, and what was missed.
-    fn joined_with(
-        &mut self,
-        carrier: &mut dyn Speak,
-        answer: &[u8],
-        shared: &mut Shared,
-    ) -> Result<(), Trouble> {
-        if shared.plan.dialect.resumes {
-            if self.joined == 0 {
-                self.epoch = field(answer, "epoch");
-                self.position = number(answer, "head").unwrap_or(0);
-            } else {
-                return self.caught_up(carrier, answer, shared);
-            }
-        }
-        self.is_in(carrier, shared)
-    }
-
-    /// A page of what was missed; asks for the next if it was not all.
-    fn caught_up(
-        &mut self,
-        carrier: &mut dyn Speak,
-        answer: &[u8],
-        shared: &mut Shared,
-    ) -> Result<(), Trouble> {
-        if contains(answer, "\"reset\":true") {
-            shared.tally.error("reset");
-            self.stay.forget_position();
-        }
-        if contains(answer, "\"truncated\":true") {
-            shared.tally.error("truncated");
-        }
-        let mut last = None;
-        let mut rest = answer;
-        while let Some((mark, at)) = shared.words.marks.find(rest) {
-            if u32::from(mark.room) == self.room {
-                match self.stay.hear(&mark, false, None) {
-                    Hearing::New | Hearing::Reordered => shared.tally.caught_up += 1,
-                    // A page may overlap with what was heard; nobody sees it twice.
-                    Hearing::Doubled | Hearing::Old => {}
-                }
-                last = Some(mark);
-            }
-            rest = &rest[at + mark::LENGTH..];
-        }
-        let read = last_number(answer, "seq");
-        // Somebody else's message may be the very last; its mid is not known then.
-        self.last = read.zip(last).or(self.last);
-        let upto = number(answer, "upto").or(read).unwrap_or(0);
-        self.position = self.position.max(upto);
-        let more = contains(answer, "\"has_more\":true") || contains(answer, "\"more_after\":true");
-        if more && shared.words.pages() {
-            let ack = self.ask(Asked::Page);
-            let mut packet = Vec::new();
-            shared.words.page(&self.who(""), ack, self.position, &mut packet);
-            return carrier.speak(&packet);
-        }
-        if self.stage == Stage::Joining { self.is_in(carrier, shared) } else { Ok(()) }
-    }
-
     fn ask(&mut self, asked: Asked) -> u32 {
         let id = self.next_ack;
         self.next_ack += 1;
@@ -399,24 +341,6 @@ impl Client {
 
     fn who<'a>(&'a self, since: &'a str) -> Who<'a> {
         Who { id: self.id, room: self.room, session: self.session.as_deref(), since }
-    }
-
-    /// The position to resume from.
-    fn since(&self, shared: &Shared) -> String {
-        let mut since = format!("{{\"seq\":{}", self.position);
-        if let Some(epoch) = &self.epoch {
-            since += ",\"epoch\":";
-            since += &serde_json::Value::from(epoch.as_str()).to_string();
-        }
-        if let Some((_, last)) = self.last.filter(|(position, _)| *position == self.position) {
-            let mut mid = Vec::new();
-            shared.words.marks.write(&last, &mut mid);
-            since += ",\"mid\":\"";
-            since += &String::from_utf8_lossy(&mid);
-            since.push('"');
-        }
-        since.push('}');
-        since
     }
 }
 
