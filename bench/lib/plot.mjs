@@ -1,5 +1,5 @@
 // Plots as SVG files, readable on light and dark ground.
-const W = 880;
+const W = 960;
 const H = 340;
 const LEFT = 62;
 const TOP = 44;
@@ -10,13 +10,20 @@ const COLOURS = [["#8a8983", "#9b9a94"], ["#2a78d6", "#3987e5"], ["#1baf7a", "#1
 const escaped = (text) => String(text).replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
 const nice = (value) => (value >= 1e6 ? `${+(value / 1e6).toPrecision(3)}M` : value >= 1e4 ? `${+(value / 1e3).toPrecision(3)}k` : String(+value.toPrecision(3)));
 
+/** The end of an axis of four steps, each of which is easily read. */
+function rounded(most) {
+  if (most <= 0) return 1;
+  const power = 10 ** Math.floor(Math.log10(most / 4));
+  return 4 * power * [1, 1.5, 2, 2.5, 3, 4, 5, 7.5, 10].find((step) => step * power * 4 >= most * 1.02);
+}
+
 function frame(title, legend, body) {
   const style = COLOURS.map(([light], at) => `.f${at}{fill:${light}}.s${at}{stroke:${light}}`).join("");
   const dark = COLOURS.map(([, colour], at) => `.f${at}{fill:${colour}}.s${at}{stroke:${colour}}`).join("");
   let x = LEFT;
   const names = legend.map((name, at) => {
     const part = `<rect class="f${at}" x="${x}" y="24" width="10" height="10" rx="2"/><text x="${x + 14}" y="33">${escaped(name)}</text>`;
-    x += 14 + name.length * 6.4 + 18;
+    x += 14 + name.length * 6.3 + 12;
     return part;
   });
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${W} ${H}" role="img" aria-label="${escaped(title)}">
@@ -36,7 +43,7 @@ function grid(most, unit = "") {
 /** Groups of bars; `values[group][series]` is `{ value, min, max }` or undefined. Above `cap` a bar is cut and its value written. */
 export function bars(title, series, groups, values, cap = Infinity) {
   const all = values.flat().filter(Boolean).map(({ max }) => max);
-  const most = Math.min(cap, Math.max(...all, 0));
+  const most = Math.min(cap, rounded(Math.max(...all, 0)));
   const height = (value) => (Math.min(value, most) / most) * (H - BOTTOM - TOP);
   const wide = (W - LEFT - RIGHT) / groups.length;
   const step = (wide - 16) / series.length;
@@ -49,7 +56,7 @@ export function bars(title, series, groups, values, cap = Infinity) {
       const y = H - BOTTOM - height(cell.value);
       const cut = cell.value > most;
       const line = cut ? "" : `<line class="g" style="stroke:currentColor;opacity:.45" x1="${x + step / 2 - 1}" x2="${x + step / 2 - 1}" y1="${H - BOTTOM - height(cell.max)}" y2="${H - BOTTOM - height(cell.min)}"/>`;
-      return `<rect class="f${s}" x="${x.toFixed(1)}" y="${y.toFixed(1)}" width="${(step - 2).toFixed(1)}" height="${height(cell.value).toFixed(1)}" rx="2"><title>${escaped(`${name}, ${group}: ${nice(cell.value)} (${nice(cell.min)} to ${nice(cell.max)})`)}</title></rect>${line}<text class="m" style="font-size:10px" x="${(x + step / 2 - 1).toFixed(1)}" y="${(y - 4).toFixed(1)}">${nice(cell.value)}${cut ? "↑" : ""}</text>`;
+      return `<rect class="f${s}" x="${x.toFixed(1)}" y="${y.toFixed(1)}" width="${(step - 2).toFixed(1)}" height="${height(cell.value).toFixed(1)}" rx="2"><title>${escaped(`${name}, ${group}: ${nice(cell.value)} (${nice(cell.min)} to ${nice(cell.max)})`)}</title></rect>${line}<text class="m" style="font-size:10px" x="${(x + step / 2 - 1).toFixed(1)}" y="${(H - BOTTOM - height(cut ? cell.value : cell.max) - 4).toFixed(1)}">${nice(cell.value)}${cut ? "↑" : ""}</text>`;
     }),
   ]);
   return frame(title, series, grid(most) + parts.join("\n"));
@@ -58,7 +65,7 @@ export function bars(title, series, groups, values, cap = Infinity) {
 /** Lines over a logarithmic axis; `lines[].points` are `[x, y]`. */
 export function lines(title, all, unit) {
   const points = all.flatMap((line) => line.points);
-  const most = Math.max(...points.map(([, y]) => y), 0);
+  const most = rounded(Math.max(...points.map(([, y]) => y), 0));
   const xs = [...new Set(points.map(([x]) => x))].sort((a, b) => a - b);
   const span = Math.log(xs.at(-1) / xs[0]) || 1;
   const X = (x) => LEFT + 12 + (Math.log(x / xs[0]) / span) * (W - LEFT - RIGHT - 24);
