@@ -7,6 +7,7 @@ use std::{
     net::{SocketAddr, TcpListener},
     process::Command,
     sync::Arc,
+    thread,
 };
 
 use hubbub::{config, lifecycle::Lifecycle, telemetry::Telemetry};
@@ -28,12 +29,15 @@ const LONG: u64 = 4;
 #[test]
 fn a_delivery_takes_no_more_allocations_than_it_did() {
     let [public, internal] = [free_port(), free_port()];
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-    let node = runtime.spawn(hubbub::app::run(
-        Arc::new(settings(public, internal)),
-        Telemetry::without_logs().unwrap(),
-        Lifecycle::default(),
-    ));
+    // It runs until the test's process ends.
+    let node = thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+        runtime.block_on(hubbub::app::run(
+            Arc::new(settings(public, internal)),
+            Telemetry::without_logs().unwrap(),
+            Lifecycle::default(),
+        ))
+    });
     // The client is another process, whose allocations are not counted. Connecting costs the same
     // in a short and a long run; what the long one takes more is for its deliveries.
     load(public, SHORT);
@@ -44,7 +48,6 @@ fn a_delivery_takes_no_more_allocations_than_it_did() {
         (since.allocations + since.reallocations, delivered)
     });
     assert!(!node.is_finished(), "the node runs");
-    runtime.shutdown_background();
 
     #[expect(clippy::cast_precision_loss, reason = "far fewer than that")]
     let each = (long.0 - short.0) as f64 / (long.1 - short.1) as f64;
@@ -62,9 +65,9 @@ fn free_port() -> SocketAddr {
 
 fn settings(public: SocketAddr, internal: SocketAddr) -> config::Config {
     let set = [
-        "store.url=\"memory:\"".to_owned(),
-        format!("server.listen=\"{public}\""),
-        format!("internal.listen=\"{internal}\""),
+        "store.url=memory:".to_owned(),
+        format!("server.listen={public}"),
+        format!("internal.listen={internal}"),
         "server.session_rate=100000".to_owned(),
         "server.session_burst=100000".to_owned(),
     ];
