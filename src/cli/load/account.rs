@@ -217,11 +217,11 @@ mod tests {
 
     #[test]
     fn planted_losses_doubles_and_swaps_are_counted() {
+        use Hearing::{Doubled, New, Reordered};
         let mut stay = Stay::whole();
 
         let heard = hear(&mut stay, &[0, 1, 1, 5, 4, 9, 5]);
 
-        use Hearing::{Doubled, New, Reordered};
         assert_eq!(heard, [New, New, Doubled, New, Reordered, New, Doubled]);
         let balance = stay.balance(&sent(12, &[2]), 0);
         // 3, 6, 7, 8, 10 and 11 are missing; 2 was refused.

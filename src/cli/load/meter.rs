@@ -193,7 +193,7 @@ fn ask_redis(url: &str) -> anyhow::Result<Redis> {
 fn command(stream: &mut TcpStream, words: &[&str]) -> anyhow::Result<String> {
     let mut request = format!("*{}\r\n", words.len());
     for word in words {
-        request += &format!("${}\r\n{word}\r\n", word.len());
+        request += &["$", &word.len().to_string(), "\r\n", word, "\r\n"].concat();
     }
     stream.write_all(request.as_bytes())?;
     let mut answer = Vec::new();

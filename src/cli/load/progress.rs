@@ -27,7 +27,7 @@ impl Progress {
         self.shown += 1;
         let doing = doing(plan, second);
         let is_news = std::mem::replace(&mut self.doing, doing) != doing;
-        if !self.terminal && !is_news && self.shown % SELDOM != 0 {
+        if !self.terminal && !is_news && !self.shown.is_multiple_of(SELDOM) {
             return;
         }
         let line = line(plan, second, all);

@@ -67,15 +67,7 @@ fn write(results: &Results, out: &mut String) -> std::fmt::Result {
         "  resumed       {:>12}   caught up    {:>12}   missed    {:>12}",
         all.resumed, all.caught_up, outcome.missed
     )?;
-    let rooms = outcome.orders.len();
-    writeln!(
-        out,
-        "  rooms whose members heard different orders: {} of {rooms}",
-        outcome.disagreeing_rooms()
-    )?;
-    if all.unsent > 0 {
-        writeln!(out, "  {} messages were due with nobody there to send them", all.unsent)?;
-    }
+    orders(out, results)?;
     lateness(out, all)?;
     errors(out, results)?;
     costs(out, &results.costs())
@@ -90,6 +82,20 @@ fn row(out: &mut String, name: &str, of: &Latencies) -> std::fmt::Result {
         write!(out, "{:>10}", duration(float(us)))?;
     }
     writeln!(out, "{:>12}", of.count())
+}
+
+fn orders(out: &mut String, results: &Results) -> std::fmt::Result {
+    let Results { all, outcome, .. } = results;
+    let rooms = outcome.orders.len();
+    writeln!(
+        out,
+        "  rooms whose members heard different orders: {} of {rooms}",
+        outcome.disagreeing_rooms()
+    )?;
+    if all.unsent > 0 {
+        writeln!(out, "  {} messages were due with nobody there to send them", all.unsent)?;
+    }
+    Ok(())
 }
 
 /// Latencies of a tester that is itself late are its own.

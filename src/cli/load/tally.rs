@@ -161,8 +161,7 @@ mod tests {
 
     #[test]
     fn what_processes_counted_adds_up_after_having_been_sent_as_json() {
-        let mut one = Tally::default();
-        one.sent = 3;
+        let mut one = Tally { sent: 3, ..Tally::default() };
         one.error("rate_limited");
         for us in [100, 2_000, 900_000_000] {
             one.deliveries.note(us);
