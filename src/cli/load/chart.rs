@@ -53,6 +53,7 @@ pub(super) fn lines(title: &str, lines: &[Line<'_>], shown: &dyn Fn(f64) -> Stri
     let most = rounded(points().map(|(_, value)| *value).fold(0.0, f64::max));
     let first = points().map(|(at, _)| *at).fold(f64::INFINITY, f64::min);
     let last = points().map(|(at, _)| *at).fold(f64::NEG_INFINITY, f64::max);
+    let first = if first.is_finite() { first } else { 0.0 };
     let span = if last > first { last - first } else { 1.0 };
     let mut out = open(title);
     axis(&mut out, most, shown);
