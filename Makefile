@@ -4,7 +4,7 @@
 .NOTPARALLEL:
 # The network fails now and then.
 export CARGO_NET_RETRY ?= 10
-.PHONY: help run test check fmt unit faults clients web tools pictures protocol deny clean compose-test k8s-test manifests
+.PHONY: help run test check fmt unit faults clients web tools pictures protocol deny clean bench bench-growth compose-test k8s-test manifests
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -71,6 +71,22 @@ compose-test: ## the image and the cluster it makes, from outside: needs a conta
 
 manifests: ## write the alert rules and dashboards into the Kubernetes manifests
 	node k8s/components/monitoring/write.mjs
+
+bench: web bench/node/node_modules ## Hubbub beside its rivals: under 25 minutes; writes docs/reports/performance.md
+	cargo build --release --locked
+	cargo build --release --locked --manifest-path bench/rivals/Cargo.toml
+	node bench/run.mjs
+	node bench/report.mjs
+
+bench-growth: web ## Hubbub alone while members, rooms, nodes or connections grow; adds to the report
+	cargo build --release --locked
+	cargo build --release --locked --manifest-path bench/rivals/Cargo.toml
+	node bench/run.mjs --growth --keep
+	node bench/report.mjs
+
+bench/node/node_modules: bench/node/package-lock.json
+	tests/again.sh npm ci --prefix bench/node --no-audit --no-fund
+	touch $@
 
 deny: ## licences, advisories and sources of what we depend on
 	cargo deny --version >/dev/null 2>&1 || cargo install cargo-deny --locked

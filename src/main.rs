@@ -6,7 +6,7 @@ use hubbub::cli::Cli;
 
 fn main() -> ExitCode {
     match Cli::parse().run() {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(failed) => {
             eprintln!("hubbub: {failed}");
             failed.exit_code()

@@ -85,6 +85,7 @@ const ALONE_MAY_NAME: &[(&[&str], &[&str])] = &[
     (&["fred"], &["redis", "store/redis", "adapter/redis"]),
     (&["redb"], &["store/embedded"]),
     (&["clap"], &["cli", "main"]),
+    (&["mio", "hdrhistogram", "memchr"], &["cli/load"]),
     (&["config"], &["config"]),
     (
         &[

@@ -2,6 +2,7 @@
 mod config;
 mod doctor;
 mod healthcheck;
+mod load;
 mod serve;
 
 use std::{path::PathBuf, process::ExitCode};
@@ -24,7 +25,7 @@ pub struct Cli {
     set: Vec<String>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+#[derive(Debug, Clone, PartialEq, Subcommand)]
 enum Command {
     /// Runs a node until it is told to stop (what `hubbub` alone does).
     Serve,
@@ -35,6 +36,11 @@ enum Command {
     /// Connects as a client would and names what is wrong with the set-up; exits with 0 (nothing),
     /// 1 (something), or 2 (it cannot be reached).
     Doctor(doctor::Ask),
+    /// Loads this or any other Socket.IO server, and says what it kept and what it cost.
+    Load(Box<load::LoadArgs>),
+    /// One of the processes of `load`.
+    #[command(hide = true)]
+    LoadWorker { process: u32 },
 }
 
 /// Why a command failed.
@@ -67,18 +73,25 @@ impl Failed {
 }
 
 impl Cli {
-    pub fn run(self) -> Result<(), Failed> {
+    pub fn run(self) -> Result<ExitCode, Failed> {
         let arguments = Arguments { file: self.file, set: self.set };
         match self.command.unwrap_or(Command::Serve) {
-            Command::Serve => serve::serve(load(&arguments)?.config),
-            Command::Config => Ok(config::show(&load(&arguments)?)?),
-            Command::Doctor(ask) => doctor::examine(&ask),
+            Command::Serve => serve::serve(settings(&arguments)?.config)?,
+            Command::Config => config::show(&settings(&arguments)?)?,
+            Command::Doctor(ask) => doctor::examine(&ask)?,
+            // 1 is for what was expected and is not so; whatever else is wrong is 2.
+            Command::Load(args) => {
+                return load::load(&args)
+                    .map_err(|error| Failed::Configuration(format!("{error:#}")));
+            }
+            Command::LoadWorker { process } => load::work(process)?,
             // Docker reserves an exit code of 2 here: whatever is wrong, it is 1.
             Command::Healthcheck => {
-                let loaded = load(&arguments).map_err(anyhow::Error::from)?;
-                Ok(healthcheck::ask(loaded.config.internal.listen)?)
+                let loaded = settings(&arguments).map_err(anyhow::Error::from)?;
+                healthcheck::ask(loaded.config.internal.listen)?;
             }
         }
+        Ok(ExitCode::SUCCESS)
     }
 }
 
@@ -88,7 +101,7 @@ fn use_ring() {
     rustls::crypto::ring::default_provider().install_default().ok();
 }
 
-fn load(arguments: &Arguments) -> Result<Loaded, ConfigError> {
+fn settings(arguments: &Arguments) -> Result<Loaded, ConfigError> {
     crate::config::load(arguments, crate::config::environment())
 }
 

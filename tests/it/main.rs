@@ -9,6 +9,7 @@ mod door;
 mod embedded;
 mod harness;
 mod joins;
+mod load;
 mod metrics;
 mod native;
 mod order;

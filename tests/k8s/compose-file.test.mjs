@@ -65,7 +65,7 @@ test("without a profile nothing starts but Redis, nodes and the balancer", () =>
   const always = services.filter(([, { profiles }]) => !profiles).map(([name]) => name);
   assert.deepEqual(always, ["redis", "hubbub", "lb"]);
   const profiles = new Set(services.flatMap(([, service]) => service.profiles ?? []));
-  assert.deepEqual([...profiles].sort(), ["cluster", "observability", "sentinel"]);
+  assert.deepEqual([...profiles].sort(), ["cluster", "loadtest", "observability", "sentinel"]);
 });
 
 test("nodes get settings that they know, and the time to drain", () => {

@@ -8,10 +8,10 @@ import { parseAllDocuments } from "yaml";
 export const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 export const WORK = `${ROOT}target/k8s-test/`;
 export const OVERLAYS = ["local", "staging", "production"];
-const BINARY = process.env.HUBBUB_BIN ?? `${ROOT}target/debug/hubbub`;
+export const BINARY = process.env.HUBBUB_BIN ?? `${ROOT}target/debug/hubbub`;
 
 /** Renders an overlay; the objects, and the file they are in. */
-function render(overlay) {
+export function render(overlay) {
   const [program, ...args] = readFileSync(`${WORK}kustomize`, "utf8").trim().split(" ");
   const { status, stdout, stderr } = spawnSync(program, [...args, `${ROOT}k8s/overlays/${overlay}`], { encoding: "utf8" });
   assert.equal(status, 0, stderr);

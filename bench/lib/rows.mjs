@@ -1,0 +1,24 @@
+// What is measured: the rows of the table, and how long.
+export const rows = [
+  { name: "600 / 12 / 100", connections: 600, rooms: 12, rate: 100 },
+  { name: "600 / 12 / 1,000", connections: 600, rooms: 12, rate: 1000 },
+  { name: "2,000 / 40 / 200", connections: 2000, rooms: 40, rate: 200 },
+  { name: "200 / 1 / 500", connections: 200, rooms: 1, rate: 500 },
+  { name: "200 / 1 / 2,000", connections: 200, rooms: 1, rate: 2000 },
+];
+
+/** Nobody says anything: what a connection costs, and keeps. */
+export const idle = { name: "idle", connections: 2000, rooms: 0 };
+
+export const options = ({ connections, rooms, rate }, seconds) => [
+  "--connections", connections, "--rooms", rooms, ...(rate ? ["--rate", rate] : []),
+  "--ramp", connections > 1000 ? 1000 : 600, "--warmup", "1s", "--duration", `${rate ? seconds : 1}s`, "--drain", "4s", "--bytes", 100,
+];
+
+/** Growth: one thing grows, the rest stays. */
+export const growth = {
+  members: { title: "members of one room, 20 messages/s (2 at 5,000 and more)", of: "hubbub", steps: [10, 30, 100, 300, 1000, 3000, 9000].map((n) => ({ at: n, nodes: 3, connections: n, rooms: 1, rate: n > 3000 ? 2 : 20 })) },
+  rooms: { title: "rooms, 600 connections and 200 messages/s in all", of: "hubbub", steps: [1, 3, 12, 60, 300].map((n) => ({ at: n, nodes: 3, connections: 600, rooms: n, rate: 200 })) },
+  nodes: { title: "nodes, 600 connections in 12 rooms and 200 messages/s in all", of: "hubbub", steps: [1, 2, 3, 4, 6].map((n) => ({ at: n, nodes: n, connections: 600, rooms: 12, rate: 200 })) },
+  connections: { title: "connections in rooms of 20, 100 messages/s in all", of: "hubbub", steps: [200, 1000, 3000, 9000].map((n) => ({ at: n, nodes: 3, connections: n, rooms: n / 20, rate: 100 })) },
+};

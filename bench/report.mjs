@@ -1,0 +1,148 @@
+// Writes docs/reports/performance.md and its plots from what bench/run.mjs measured.
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+
+import { contenders, ROOT } from "./lib/contenders.mjs";
+import { bars, lines } from "./lib/plot.mjs";
+import { growth, idle, rows } from "./lib/rows.mjs";
+
+const results = JSON.parse(readFileSync(`${ROOT}target/bench/results.json`, "utf8"));
+const names = Object.keys(contenders).filter((name) => results.runs.some((run) => run.contender === name));
+const FOLDER = `${ROOT}docs/reports/performance/`;
+mkdirSync(FOLDER, { recursive: true });
+/** Below this share of what was due, or with so late an answer, it does not keep up. */
+const KEEPS_UP = { share: 0.97, p50_us: 500_000 };
+
+const runsOf = (row, name) => results.runs.filter((run) => run.row === row.name && run.contender === name);
+const due = (row) => (row.rate * row.connections) / row.rooms;
+
+/** Median, least and most of a figure over the repetitions; undefined if nobody measured it. */
+function figure(row, name, of) {
+  const all = runsOf(row, name).filter((run) => !run.failed).map(of).filter((value) => typeof value === "number").sort((a, b) => a - b);
+  if (all.length === 0) return undefined;
+  return { value: all[Math.floor(all.length / 2)], min: all[0], max: all.at(-1), times: all.length };
+}
+
+function keepsUp(row, name) {
+  return runsOf(row, name).every(({ failed, values }) => !failed && values["deliveries/s"] >= due(row) * KEEPS_UP.share && values.p50 < KEEPS_UP.p50_us);
+}
+
+const round = (value) => (value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2));
+const ms = (us) => (us >= 1e6 ? `${(us / 1e6).toFixed(1)} s` : `${round(us / 1e3)} ms`);
+const shown = (cell, write = round) => (cell ? `${write(cell.value)} (${write(cell.min)}–${write(cell.max)})` : "–");
+const table = (head, body) => [`| ${head.join(" | ")} |`, `|${head.map(() => "---").join("|")}|`, ...body.map((cells) => `| ${cells.join(" | ")} |`)].join("\n");
+const titles = names.map((name) => contenders[name].title);
+
+function byRow(of, write) {
+  return table(["connections / rooms / msg/s", ...titles], rows.map((row) => [row.name, ...names.map((name) => {
+    const cell = shown(figure(row, name, of), write);
+    return cell === "–" || keepsUp(row, name) ? cell : `${cell} *falls behind*`;
+  })]));
+}
+
+function ratios(to) {
+  const cpu = (row, name) => figure(row, name, (run) => run.costs.cpu_us_per_delivery)?.value;
+  return table(["connections / rooms / msg/s", ...titles], rows.map((row) => [row.name, ...names.map((name) => {
+    const [mine, theirs] = [cpu(row, name), cpu(row, to)];
+    return mine === undefined || theirs === undefined ? "–" : `${(mine / theirs).toFixed(2)}×`;
+  })]));
+}
+
+function kept() {
+  const sum = (row, name, key) => runsOf(row, name).filter((run) => !run.failed).reduce((all, { values }) => all + values[key], 0);
+  return table(["connections / rooms / msg/s", ...titles], rows.map((row) => [row.name, ...names.map((name) => (runsOf(row, name).length === 0 ? "–" : ["lost", "doubled", "reordered", "disagreed"].map((key) => sum(row, name, key)).join(" / ")))]));
+}
+
+const measuredRows = rows.filter((row) => names.some((name) => runsOf(row, name).length > 0));
+const cells = (of) => measuredRows.map((row) => names.map((name) => figure(row, name, of)));
+writeFileSync(`${FOLDER}cpu.svg`, bars("CPU µs per delivery, nodes and Redis (less is better)", titles, measuredRows.map(({ name }) => name), cells((run) => run.costs.cpu_us_per_delivery)));
+writeFileSync(`${FOLDER}p99.svg`, bars("p99 from due to delivered, ms (less is better; cut at 300)", titles, measuredRows.map(({ name }) => name), cells((run) => run.values.p99 / 1e3), 300));
+
+const failures = results.runs.filter((run) => run.failed);
+const text = `# Performance: Hubbub beside its rivals
+
+<!-- Written by bench/report.mjs from one run of bench/run.mjs. Do not edit: run \`make bench\`. -->
+
+${results.machine}; servers, Redis and the tester share them. Three processes and one Redis each (\`appendonly yes\`,
+\`appendfsync everysec\`), freshly started for every figure; the same frames from the same tester (\`hubbub load\`), texts of
+100 bytes, ${results.runs.length} runs. A cell is the median of the repetitions with the least and the most. Absolute figures move with
+the machine; the ratios to the floor and to Node of the same run are what to look at.
+
+* **CPU per delivery**: user and system time of all server processes in the measured time, by the deliveries that members
+  received in it. The tester's own is in none of them.
+* **Latency** counts from when a message was *due*, to when a member had it: a server that stalls is charged for all that waited.
+* **floor**: what is left if nothing is done but one write per recipient. One process, no Redis.
+
+## What each does for its price
+
+${table(["", "does not do"], names.map((name) => [contenders[name].title, contenders[name].lacks]))}
+
+## CPU time per delivery, µs, nodes and Redis
+
+![CPU per delivery](performance/cpu.svg)
+
+${byRow((run) => run.costs.cpu_us_per_delivery)}
+
+The same without Redis:
+
+${byRow((run) => run.costs.node_cpu_us_per_delivery)}
+
+As a multiple of the floor:
+
+${ratios("floor")}
+
+As a multiple of Node with the Redis adapter:
+
+${ratios("node")}
+
+## Latency from due to delivered
+
+![p99](performance/p99.svg)
+
+p50:
+
+${byRow((run) => run.values.p50, ms)}
+
+p99:
+
+${byRow((run) => run.values.p99, ms)}
+
+## Kept: lost / doubled / reordered / rooms whose members heard different orders
+
+All repetitions together. These runs are without faults; what each loses when Redis or a node goes away is another matter
+(docs/reports/faults.md). A swap counts where one sender's later message came first.
+
+${kept()}
+
+## Connections
+
+${table(["", ...titles], [
+  ["idle connection, KiB", ...names.map((name) => shown(figure(idle, name, (run) => run.costs.memory_per_connection / 1024)))],
+  ["connect, µs of CPU", ...names.map((name) => shown(figure(idle, name, (run) => run.costs.cpu_us_per_connect)))],
+])}
+
+${idle.connections} connections over three processes (the floor: one), in the namespace, in no room; the growth of the processes' resident memory.
+
+## Redis, for each message
+
+${table(["connections / rooms / msg/s", ...titles], rows.map((row) => [row.name, ...names.map((name) => {
+  const figures = ["redis_commands_per_message", "redis_bytes_in_per_message", "redis_bytes_out_per_message"].map((key) => figure(row, name, (run) => run.costs[key])?.value);
+  return figures.some((value) => value === undefined) ? "–" : `${figures[0].toFixed(1)} commands, ${figures[1].toFixed(0)} B in, ${figures[2].toFixed(0)} B out`;
+})]))}
+
+Commands include those of scripts, and what presence and leases need.
+
+${failures.length === 0 ? "" : `## Failed\n\n${failures.map((run) => `* ${contenders[run.contender].title}, ${run.row}: ${run.failed}`).join("\n")}\n`}${grown()}`;
+writeFileSync(`${ROOT}docs/reports/performance.md`, `${text.trimEnd()}\n`);
+
+function grown() {
+  if (results.growth.length === 0) return "";
+  const parts = Object.entries(growth).map(([kind, { title }]) => {
+    const runs = results.growth.filter((run) => run.kind === kind && !run.failed);
+    if (runs.length === 0) return "";
+    const cpu = runs.map((run) => [run.at, run.costs.cpu_us_per_delivery]);
+    const nodes = runs.map((run) => [run.at, run.costs.node_cpu_us_per_delivery]);
+    writeFileSync(`${FOLDER}growth-${kind}.svg`, lines(`CPU µs per delivery by ${title}`, [{ name: "nodes and Redis", points: cpu }, { name: "nodes", points: nodes }], ""));
+    return `### By ${title}\n\n![${kind}](performance/growth-${kind}.svg)\n\n${table([kind, "CPU µs per delivery", "without Redis", "Redis bytes out per message", "p50", "p99", "lost / doubled / reordered"], runs.map(({ at, costs, values }) => [at, round(costs.cpu_us_per_delivery), round(costs.node_cpu_us_per_delivery), costs.redis_bytes_out_per_message?.toFixed(0) ?? "–", ms(values.p50), ms(values.p99), `${values.lost} / ${values.doubled} / ${values.reordered}`]))}`;
+  });
+  return `\n## Growth\n\nHubbub alone, one repetition each (\`make bench-growth\`).\n\n${parts.filter(Boolean).join("\n\n")}\n`;
+}
