@@ -111,7 +111,7 @@ async fn serves(swarm: &Swarm, seat: &Seat, truth: &[History]) -> Result<bool, S
             }
             // Refused, and said so.
             Err(code) if ["internal", "unavailable", "not_member"].contains(&code.as_str()) => {
-                is_whole = false
+                is_whole = false;
             }
             Err(code) => return Err(format!("{} is answered {code}", room.room)),
         }
