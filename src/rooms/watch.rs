@@ -104,7 +104,7 @@ impl Rooms {
             let active = state.last_entry.is_some_and(|at| at.elapsed() < ACTIVE);
             let beacon = self.0.parts.config.beacon;
             if active && state.last_beacon.is_none_or(|at| at.elapsed() >= beacon) {
-                repair::beacon(&mut state, &self.speech(hosted));
+                repair::beacon(&mut state, &hosted.speech());
             }
         }
     }
@@ -178,12 +178,26 @@ mod tests {
     use super::*;
     use crate::{
         clock,
-        domain::position::{Position, Track},
+        domain::{
+            position::{Position, Track},
+            view::View,
+        },
+        rooms::{Frame, News, Words},
     };
+
+    /// Has no words for anything.
+    struct Mute;
+
+    impl Words for Mute {
+        fn frames(&self, _: &RoomId, _: &News<'_>, _: View) -> Vec<Frame> {
+            Vec::new()
+        }
+        fn told(&self, _: &RoomId, _: &News<'_>) {}
+    }
 
     #[test]
     fn what_was_said_here_and_does_not_come_back_puts_the_room_in_doubt_once() {
-        let hosted = Hosted::new("hot".parse().unwrap());
+        let hosted = Hosted::new("hot".parse().unwrap(), Arc::new(Mute));
         assert!(!has_not_heard_itself(&hosted), "nothing was said");
 
         hosted.state().unheard = Some((1, Instant::now()));

@@ -16,3 +16,4 @@ mod restarts;
 mod rooms;
 mod shutdown;
 mod slow;
+mod torture;
