@@ -17,6 +17,9 @@ use super::{
     resp::{Frames, led_elsewhere},
 };
 
+/// So often in a row a piece may be lost.
+const MOST_LOSSES: u32 = 4;
+
 /// Longest bytes that can be waited for.
 pub(super) const LONGEST_WANTED: usize = 64;
 
@@ -119,9 +122,11 @@ impl Reader<'_> {
             }
             Verb::Loss { of_hundred, again } => {
                 let (mut late, mut again) = (Duration::ZERO, again);
-                while self.choices.random_ratio(of_hundred, 100) {
+                let mut losses = 0;
+                while losses < MOST_LOSSES && self.choices.random_ratio(of_hundred, 100) {
                     late += again;
                     again *= 2;
+                    losses += 1;
                 }
                 late
             }
