@@ -13,7 +13,7 @@ run: web ## build page and server, start one node on the embedded store
 	cargo build --release --locked
 	./target/release/hubbub serve
 
-test: tools web check unit clients ## everything: install what the tests need, then all of them
+test: tools web check unit clients k8s-test ## everything: install what the tests need, then all of them
 
 check: web ## formatting, lints, the rules of the house
 	cargo fmt --check
@@ -53,7 +53,7 @@ pictures: web ## take the pictures in docs/pictures anew
 	cargo build --locked
 	cd web && HUBBUB_PAGE=served HUBBUB_PICTURES=1 node --test test/page/pictures.test.mjs
 
-protocol: web ## write docs/protocol.md and the client's types anew from our own
+protocol: web ## write docs/protocol.md, docs/metrics.md and the client's types anew from our own
 	WRITE_PROTOCOL=1 cargo test --locked --test tidy
 	node web/gen-types.mjs
 
@@ -94,4 +94,4 @@ deny: ## licences, advisories and sources of what we depend on
 
 clean: ## forget everything built
 	cargo clean
-	rm -rf web/dist web/node_modules tests/clients/node_modules
+	rm -rf web/dist web/node_modules tests/clients/node_modules tests/k8s/node_modules

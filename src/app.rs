@@ -1,6 +1,14 @@
 //! The composition root: builds everything from the configuration, runs it until told to stop, and
 //! ends it. Alone names concrete backends.
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    fmt::Write as _,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use anyhow::Context;
 
@@ -18,37 +26,42 @@ use crate::{
     store::{
         embedded::EmbeddedStore, log::Log, members::Members, redis::RedisStore, sessions::Sessions,
     },
-    telemetry::Telemetry,
+    telemetry::{Label, Telemetry, runtime},
 };
 
 /// Runs a node until told to stop, then ends it within the configured bound, whatever hangs.
 pub async fn run(
     config: Arc<Config>,
+    node: Arc<str>,
     telemetry: Telemetry,
     lifecycle: Lifecycle,
 ) -> anyhow::Result<()> {
-    let (node, boot) = name_of(&config);
+    let boot = clock::new_node();
     let backend = Backend::open(&config, boot, &lifecycle)?;
     let dialects = Dialects::new(&config);
     let app = assemble(&config, &backend, &dialects, (node, telemetry.clone(), lifecycle.clone()));
     let gateway = Gateway::new(app.clone(), &dialects);
     lifecycle.spawn_until_stop(app.rooms.clone().listen(backend.hearing));
     lifecycle.spawn_until_stop(app.rooms.clone().watch());
+    lifecycle.spawn_until_stop(runtime::measure_lag(app.metrics.clone()));
     app.presence.keep(&lifecycle);
     lifecycle.spawn_until_stop(get_ready(backend.link.clone(), app.guests.clone()));
 
     if let Some(link) = &backend.link {
         lifecycle.spawn_until_stop(gateway.clone().tell_of_store(link.changes()));
     }
-    let health = NodeHealth {
-        log: backend.log,
-        needs_store: config.internal.ready_needs_store,
+    let health = Arc::new(NodeHealth {
+        app: app.clone(),
+        gateway: gateway.clone(),
         link: backend.link,
-        guests: app.guests.clone(),
         telemetry,
-        lifecycle: lifecycle.clone(),
-    };
-    let (public, internal) = gateway.listen(Arc::new(health)).with_context(|| {
+        dropped: AtomicU64::new(0),
+    });
+    if !config.telemetry.metrics_endpoint.is_empty() {
+        let every = config.telemetry.metrics_interval.min(MEASURE_EVERY);
+        lifecycle.spawn_until_stop(health.clone().measure_again_and_again(every));
+    }
+    let (public, internal) = gateway.listen(health).with_context(|| {
         let (public, internal) = (config.server.listen, config.internal.listen);
         format!("cannot listen on {public} (server.listen) and {internal} (internal.listen)")
     })?;
@@ -79,14 +92,12 @@ async fn get_ready(link: Option<Arc<Link>>, guests: Guests) {
     guests.get_ready().await;
 }
 
-/// The name people see, and the id of this start.
-fn name_of(config: &Config) -> (Arc<str>, NodeId) {
-    let boot = clock::new_node();
-    let name = match config.server.node.as_str() {
-        "" => boot.as_str()[..8].replace('_', "-").into(),
+/// The name of a node as people see it.
+pub fn name_of(config: &Config) -> Arc<str> {
+    match config.server.node.as_str() {
+        "" => format!("n-{}", &clock::random_text()[..6]).into(),
         given => given.into(),
-    };
-    (name, boot)
+    }
 }
 
 /// What `store.url` chose.
@@ -146,6 +157,9 @@ fn assemble(
     (node, telemetry, lifecycle): (Arc<str>, Telemetry, Lifecycle),
 ) -> AppState {
     let metrics = telemetry.metrics().clone();
+    if let Some(link) = &backend.link {
+        link.count_in(&metrics);
+    }
     let rooms = Rooms::new(Parts {
         config: config.rooms.clone(),
         retention: Retention {
@@ -156,6 +170,7 @@ fn assemble(
         adapter: backend.adapter.clone(),
         words: dialects.words(),
         metrics: metrics.clone(),
+        traces: telemetry.traces().clone(),
         lifecycle: lifecycle.clone(),
     });
     let presence = Presence::new(backend.members.clone(), config.presence.clone(), metrics.clone());
@@ -168,6 +183,7 @@ fn assemble(
         presence,
         guests: Guests::new(&config.auth, backend.sessions.clone()),
         metrics,
+        traces: telemetry.traces().clone(),
         lifecycle,
     }
 }
@@ -194,41 +210,82 @@ async fn end(app: &AppState, gateway: &Gateway, store: Option<&EmbeddedStore>, w
     }
 }
 
+/// What is shown as ours.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+/// How old what a collector is sent may be.
+const MEASURE_EVERY: Duration = Duration::from_secs(5);
 /// After how long a node that needs its store is not ready without it.
 const AWAY_TOO_LONG: Duration = Duration::from_secs(5);
 
 /// What the probes are told.
 struct NodeHealth {
-    log: Arc<dyn Log>,
-    needs_store: bool,
+    app: AppState,
+    gateway: Gateway,
     link: Option<Arc<Link>>,
-    /// Ready once the store has been reached.
-    guests: Guests,
     telemetry: Telemetry,
-    lifecycle: Lifecycle,
+    /// Of what the adapter has dropped, how much has been counted.
+    dropped: AtomicU64,
 }
 
 impl Health for NodeHealth {
     /// Ready once the store has been reached. That it is away later is no reason to send clients
     /// elsewhere, because all nodes lose it together; unless the configuration says otherwise.
-    fn ready(&self) -> Result<String, &'static str> {
-        if self.lifecycle.ending().is_some() {
-            return Err("shutting down");
+    fn ready(&self) -> Result<String, String> {
+        if self.app.lifecycle.ending().is_some() {
+            return Err("shutting down".to_owned());
         }
-        if !self.guests.are_ready() {
-            return Err("waiting for the store");
+        if !self.app.guests.are_ready() {
+            let why = self.link.as_ref().and_then(|link| link.trouble());
+            return Err(why.map_or_else(
+                || "waiting for the store".to_owned(),
+                |why| format!("waiting for the store: {why}"),
+            ));
         }
         let away = self.link.as_ref().and_then(|link| link.down_for());
-        if self.needs_store && away.is_some_and(|away| away > AWAY_TOO_LONG) {
-            return Err("the store is away");
+        let needs_store = self.app.config.internal.ready_needs_store;
+        if needs_store && away.is_some_and(|away| away > AWAY_TOO_LONG) {
+            return Err("the store is away".to_owned());
         }
         let store = if away.is_none() { "up" } else { "degraded" };
-        Ok(format!("store: {store}\ndurability: {}\n", self.log.durability()))
+        let mut has = format!("store: {store}\ndurability: {}\n", self.app.log.durability());
+        for danger in self.link.iter().flat_map(|link| link.dangers()) {
+            let _ = writeln!(has, "danger: {danger}");
+        }
+        let (node, config) = (&self.app.node, &self.app.config);
+        let _ = writeln!(has, "node: {node}\nversion: {VERSION}");
+        let _ = writeln!(has, "polling: {}", config.engine.polling);
+        Ok(has)
     }
 
     fn metrics(&self) -> String {
-        let up = self.link.as_ref().is_none_or(|link| link.is_up());
-        self.telemetry.metrics().store_up.record(u64::from(up), &[]);
+        self.measure();
         self.telemetry.render()
+    }
+}
+
+impl NodeHealth {
+    /// Says what is not counted as it happens, but known when asked.
+    fn measure(&self) {
+        let metrics = self.telemetry.metrics();
+        let (up, breaker) =
+            self.link.as_ref().map_or((true, 0), |link| (link.is_up(), link.breaker()));
+        metrics.store_up.record(up.into(), &[]);
+        metrics.store_breaker_state.record(breaker, &[]);
+        metrics.draining.record(self.app.lifecycle.ending().is_some().into(), &[]);
+        metrics.gap_age_seconds.record(self.app.rooms.longest_behind().as_secs_f64(), &[]);
+        metrics.node_lease_age_seconds.record(self.app.presence.lease_age().as_secs_f64(), &[]);
+        metrics.build_info.record(1, &[Label::new("version", VERSION)]);
+        let dropped = self.app.adapter.dropped();
+        let before = self.dropped.swap(dropped, Ordering::AcqRel);
+        metrics.dropped_messages.add(dropped.saturating_sub(before), &[]);
+        self.gateway.measure();
+    }
+
+    /// A scrape measures by itself; a collector is sent what was measured last.
+    async fn measure_again_and_again(self: Arc<Self>, every: Duration) {
+        loop {
+            self.measure();
+            tokio::time::sleep(every).await;
+        }
     }
 }

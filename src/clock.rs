@@ -4,11 +4,16 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use crate::domain::id::{ConnectionId, Epoch, MessageId, NodeId, UserId};
 
 /// Milliseconds since 1970, by this machine. For ages and lifetimes; never for order.
-#[expect(clippy::disallowed_methods, reason = "the one place that reads the clock")]
 pub fn now_ms() -> u64 {
-    SystemTime::now()
+    now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// This machine's time, for spans.
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the clock")]
+pub fn now() -> SystemTime {
+    SystemTime::now()
 }
 
 /// 128 random bits as 26 letters and digits.

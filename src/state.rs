@@ -8,7 +8,7 @@ use crate::{
     lifecycle::Lifecycle,
     rooms::{Rooms, presence::Presence},
     store::log::Log,
-    telemetry::metrics::Metrics,
+    telemetry::{Traces, metrics::Metrics},
 };
 
 #[derive(Clone)]
@@ -22,5 +22,6 @@ pub struct AppState {
     pub presence: Presence,
     pub guests: Guests,
     pub metrics: Metrics,
+    pub traces: Traces,
     pub lifecycle: Lifecycle,
 }

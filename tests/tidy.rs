@@ -13,7 +13,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("config", &["domain"]),
     ("clock", &["domain"]),
     ("lifecycle", &[]),
-    ("telemetry", &["config"]),
+    ("telemetry", &["domain", "config"]),
     ("redis", &["domain", "config", "telemetry"]),
     ("adapter", &["domain", "config", "telemetry"]),
     (
@@ -92,6 +92,7 @@ const ALONE_MAY_NAME: &[(&[&str], &[&str])] = &[
             "opentelemetry",
             "opentelemetry_sdk",
             "opentelemetry_prometheus",
+            "opentelemetry_otlp",
             "tracing_subscriber",
             "prometheus",
         ],
@@ -207,8 +208,11 @@ fn every_line_of_the_manual_is_explained_before_it_comes() {
 #[test]
 fn the_protocol_files_say_what_the_types_say() {
     let schemas = format!("{:#}\n", hubbub::gateway::protocol::schemas());
-    let files =
-        [("docs/protocol.md", hubbub::gateway::protocol::page()), ("docs/protocol.json", schemas)];
+    let files = [
+        ("docs/protocol.md", hubbub::gateway::protocol::page()),
+        ("docs/protocol.json", schemas),
+        ("docs/metrics.md", hubbub::telemetry::metrics::page()),
+    ];
     for (name, text) in files {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
         if env::var_os("WRITE_PROTOCOL").is_some() {

@@ -6,6 +6,7 @@
 //! t1 <json of [Told]>                            a list told at once
 //! p1 <json of Diff>                              a room's people changed
 //! ```
+//! Body is `{author, text}`, and `trace` only in what is traced: older releases overlook it.
 //! The store's script puts `e1`, epoch, seq and ts in front of what [`entry_tail`] gives it.
 use serde::{Deserialize, Serialize};
 
@@ -15,17 +16,23 @@ use crate::domain::{
     message::{Author, Draft, Entry, Message},
     position::Position,
     presence::Diff,
+    trace::TraceParent,
 };
 
 #[derive(Serialize)]
 struct BodyRef<'a> {
     author: &'a Author,
     text: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trace: Option<TraceParent>,
 }
 #[derive(Deserialize)]
 struct Body {
     author: Author,
     text: Draft,
+    /// Decoded by hand: one that cannot be read is no reason not to read the entry.
+    #[serde(default)]
+    trace: Option<serde_json::Value>,
 }
 
 /// Why an envelope cannot be read.
@@ -33,9 +40,9 @@ struct Body {
 #[error("unreadable envelope: {0}")]
 pub struct Unreadable(&'static str);
 
-/// What of an entry is known before it is numbered: `<mid> <json>`.
-pub fn entry_tail(message: &Message) -> String {
-    let body = BodyRef { author: &message.author, text: message.text.as_str() };
+/// What of an entry is known before it is numbered: `<mid> <json>`; and where in a trace that is.
+pub fn entry_tail(message: &Message, trace: Option<TraceParent>) -> String {
+    let body = BodyRef { author: &message.author, text: message.text.as_str(), trace };
     let json = serde_json::to_string(&body).expect("texts and ids are always JSON");
     format!("{} {json}", message.mid)
 }
@@ -72,6 +79,7 @@ pub fn read_entry(room: &RoomId, text: &str) -> Result<Entry, Unreadable> {
         mid,
         author: body.author,
         text: body.text,
+        trace: body.trace.as_ref().and_then(|trace| trace.as_str()?.parse().ok()),
     })
 }
 
@@ -92,4 +100,30 @@ pub fn read(room: Option<&RoomId>, text: &str) -> Result<Heard, Unreadable> {
 
 fn serde_json_tail(text: &str) -> &str {
     text.get(3..).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const AUTHOR: &str = r#""author":{"id":"ada","name":"Ada","classic":false,"connection":"c1"}"#;
+
+    fn read_with(more: &str) -> Option<TraceParent> {
+        let text = format!("e1 epoch123 7 0 mid-0123456789-7 {{{AUTHOR},\"text\":\"hi\"{more}}}");
+        let entry = read_entry(&"lobby".parse().unwrap(), &text).unwrap();
+        assert_eq!((entry.position.seq, entry.text.as_str()), (7, "hi"));
+        entry.trace
+    }
+
+    #[test]
+    fn a_trace_is_told_where_there_is_one_and_is_never_in_the_way() {
+        let w3c = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+
+        assert_eq!(read_with(""), None);
+        assert_eq!(read_with(&format!(",\"trace\":\"{w3c}\"")), w3c.parse().ok());
+        for unreadable in [r#","trace":"x""#, r#","trace":7"#, r#","trace":null"#, r#","later":1"#]
+        {
+            assert_eq!(read_with(unreadable), None, "{unreadable}");
+        }
+    }
 }

@@ -79,11 +79,6 @@ impl LocalAdapter {
     pub fn publish_gap(&self, cause: GapCause) {
         self.state.lock().gap(cause);
     }
-
-    /// Lists and presence that found no room, since the start.
-    pub fn dropped(&self) -> u64 {
-        self.dropped.load(Ordering::Relaxed)
-    }
 }
 
 impl State {
@@ -124,6 +119,10 @@ impl Adapter for LocalAdapter {
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }
         Ok(())
+    }
+
+    fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
     }
 
     /// Nothing here can become deaf.

@@ -106,6 +106,12 @@ pub trait Adapter: Send + Sync {
     /// guard ends it after a while, so that who comes back soon finds it still open.
     async fn listen(&self, topic: Topic) -> Result<Listening>;
 
+    /// Lists and presence that found no room, since the start. What a room's log has is not among
+    /// them: it is read there.
+    fn dropped(&self) -> u64 {
+        0
+    }
+
     /// Subscribes to a topic again that seems deaf although nothing said so.
     async fn relisten(&self, topic: &Topic) -> Result<()>;
 }

@@ -1,5 +1,6 @@
 //! The command line: one file a subcommand, and what each way to fail is as an exit code.
 mod config;
+mod doctor;
 mod healthcheck;
 mod load;
 mod serve;
@@ -32,6 +33,9 @@ enum Command {
     Config,
     /// Asks the node of this machine whether it is ready; exits with 0 or 1.
     Healthcheck,
+    /// Connects as a client would and names what is wrong with the set-up; exits with 0 (nothing),
+    /// 1 (something), or 2 (it cannot be reached).
+    Doctor(doctor::Ask),
     /// Loads this or any other Socket.IO server, and says what it kept and what it cost.
     Load(Box<load::LoadArgs>),
     /// One of the processes of `load`.
@@ -47,6 +51,10 @@ pub enum Failed {
     Configuration(String),
     #[error("{0:#}")]
     Run(#[from] anyhow::Error),
+    #[error("found {0} of the classic mistakes")]
+    Unhealthy(usize),
+    #[error("{0} cannot be reached")]
+    Unreachable(String),
 }
 
 impl From<ConfigError> for Failed {
@@ -58,8 +66,8 @@ impl From<ConfigError> for Failed {
 impl Failed {
     pub fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Configuration(_) => ExitCode::from(2),
-            Self::Run(_) => ExitCode::FAILURE,
+            Self::Configuration(_) | Self::Unreachable(_) => ExitCode::from(2),
+            Self::Run(_) | Self::Unhealthy(_) => ExitCode::FAILURE,
         }
     }
 }
@@ -70,6 +78,7 @@ impl Cli {
         match self.command.unwrap_or(Command::Serve) {
             Command::Serve => serve::serve(settings(&arguments)?.config)?,
             Command::Config => config::show(&settings(&arguments)?)?,
+            Command::Doctor(ask) => doctor::examine(&ask)?,
             // 1 is for what was expected and is not so; whatever else is wrong is 2.
             Command::Load(args) => {
                 return load::load(&args)
@@ -84,6 +93,12 @@ impl Cli {
         }
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// What TLS is made with, for clients that leave the choice to the process.
+fn use_ring() {
+    // Somebody was there first: then it is made.
+    rustls::crypto::ring::default_provider().install_default().ok();
 }
 
 fn settings(arguments: &Arguments) -> Result<Loaded, ConfigError> {

@@ -70,6 +70,9 @@ impl Keys {
             Some(ValueKind::Boolean(_)) => {
                 text.parse().map(ValueKind::Boolean).map_err(|_| invalid("must be true or false"))
             }
+            Some(ValueKind::Float(_)) => {
+                text.parse().map(ValueKind::Float).map_err(|_| invalid("must be a number"))
+            }
             Some(ValueKind::I64(_)) => {
                 text.parse().map(ValueKind::I64).map_err(|_| invalid("must be a whole number"))
             }

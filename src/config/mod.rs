@@ -16,6 +16,7 @@ pub mod presence;
 pub mod rooms;
 pub mod server;
 pub mod store;
+pub mod telemetry;
 
 use std::ffi::OsString;
 
@@ -43,6 +44,7 @@ pub struct Config {
     pub limits: limits::Limits,
     pub drain: drain::Drain,
     pub log: log::Log,
+    pub telemetry: telemetry::Telemetry,
 }
 
 impl Config {
@@ -67,6 +69,7 @@ impl Config {
         self.limits.validate()?;
         self.drain.validate()?;
         self.log.validate()?;
+        self.telemetry.validate()?;
         self.validate_together()
     }
 

@@ -10,6 +10,7 @@ use super::{
     id::{ConnectionId, MessageId, RoomId, UserId},
     position::Position,
     presence::Person,
+    trace::TraceParent,
 };
 
 /// The longest text, in characters.
@@ -128,6 +129,8 @@ pub struct Entry {
     pub mid: MessageId,
     pub author: Author,
     pub text: Draft,
+    /// The span of its append, if that is traced.
+    pub trace: Option<TraceParent>,
 }
 
 #[cfg(test)]

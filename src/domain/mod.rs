@@ -7,6 +7,7 @@ pub mod position;
 pub mod presence;
 pub mod room;
 pub mod session;
+pub mod trace;
 pub mod view;
 
 /// Why a text is not the word it was meant to be; says what is allowed instead.

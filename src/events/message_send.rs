@@ -7,10 +7,12 @@ use crate::{
     domain::{
         id::{Epoch, MessageId, RoomId},
         message::{Message, MessageText},
+        trace::TraceParent,
     },
     error::Result,
     policy::access,
     state::AppState,
+    telemetry::traces,
 };
 
 /// Says something in a room one has joined.
@@ -21,6 +23,9 @@ pub struct MessageSend {
     text: MessageText,
     /// Made once per message; a retry carries the same.
     mid: MessageId,
+    /// Where in a trace of yours it is said; its delivery is then part of that trace.
+    #[serde(default)]
+    traceparent: Option<TraceParent>,
 }
 
 /// The message is in the log, as durably as the store is configured to be.
@@ -41,9 +46,16 @@ impl ClientEvent for MessageSend {
     const NAME: &'static str = "message:send";
     type Ack = MessageSent;
 
+    fn traceparent(&self) -> Option<&TraceParent> {
+        self.traceparent.as_ref()
+    }
+
     async fn handle(self, caller: &Caller, app: &AppState) -> Result<Answer<MessageSent>> {
-        access::member_of(&self.room, &caller.connection)?;
-        caller.buckets.message()?;
+        {
+            let _span = traces::part("policy");
+            access::member_of(&self.room, &caller.connection)?;
+            caller.buckets.message()?;
+        }
         let message = Message {
             room: self.room,
             mid: self.mid,

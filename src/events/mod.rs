@@ -25,12 +25,17 @@ use schemars::JsonSchema;
 use serde::{Serialize, de::DeserializeOwned};
 
 pub use self::caller::Caller;
-use crate::{error::Result, state::AppState};
+use crate::{domain::trace::TraceParent, error::Result, state::AppState};
 
 /// One thing a client may ask, from its wire name to its effect. If it decodes, it is valid.
 pub trait ClientEvent: DeserializeOwned + JsonSchema + Send + 'static {
     const NAME: &'static str;
     type Ack: Serialize + JsonSchema + Send;
+
+    /// Where in a trace of the client's it was asked.
+    fn traceparent(&self) -> Option<&TraceParent> {
+        None
+    }
 
     fn handle(
         self,

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 /// What the probes ask.
 pub trait Health: Send + Sync {
     /// Says what it has, a line each; `Err` in a few words why new sessions should go elsewhere.
-    fn ready(&self) -> Result<String, &'static str>;
+    fn ready(&self) -> Result<String, String>;
     /// Prometheus' text.
     fn metrics(&self) -> String;
 }

@@ -6,7 +6,7 @@ use std::{
         Arc, Weak,
         atomic::{AtomicBool, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use axum::{body::Body, http::Request};
@@ -90,6 +90,30 @@ impl Door {
         }
     }
 
+    pub(super) fn count_connect(&self, result: &'static str) {
+        self.metrics.connects.add(1, &[Label::new("result", result)]);
+    }
+
+    pub(super) fn count_disconnect(&self, reason: &'static str) {
+        self.metrics.disconnects.add(1, &[Label::new("reason", reason)]);
+    }
+
+    /// Says how many there are, and how much of what they were sent they have not taken.
+    pub(super) fn measure(&self) {
+        let links = self.links();
+        let websockets = links.iter().filter(|link| link.is_websocket()).count();
+        for (transport, count) in [("websocket", websockets), ("polling", links.len() - websockets)]
+        {
+            self.metrics.connections.record(count as u64, &[Label::new("transport", transport)]);
+        }
+        let mut unsent: Vec<u64> = links.iter().map(|link| link.unsent_now().0).collect();
+        unsent.sort_unstable();
+        for (quantile, at) in [("0.99", unsent.len() * 99 / 100), ("1", unsent.len())] {
+            let bytes = unsent.get(at.max(1) - 1).copied().unwrap_or_default();
+            self.metrics.outbound_bytes.record(bytes, &[Label::new("quantile", quantile)]);
+        }
+    }
+
     pub(super) fn count_refused(&self, reason: &'static str) {
         self.metrics.handshake_refused.add(1, &[Label::new("reason", reason)]);
     }
@@ -161,9 +185,8 @@ impl Door {
     pub(super) async fn watch_for_slow(self: Arc<Self>) {
         loop {
             tokio::time::sleep(LOOK_EVERY).await;
-            let now = Instant::now();
             for link in self.links() {
-                link.look(now);
+                link.look();
             }
         }
     }

@@ -5,12 +5,15 @@ mod backlog;
 mod classic;
 mod conn;
 mod door;
+mod frames;
 mod guard;
 mod lifesign;
 mod link;
 mod listener;
 mod notice;
 mod outbox;
+mod outgoing;
+mod packet;
 mod pipeline;
 pub mod protocol;
 mod socket;
@@ -177,6 +180,11 @@ impl Gateway {
     /// Whether there is anybody to be careful with.
     pub fn is_empty(&self) -> bool {
         self.app.rooms.connections().is_empty()
+    }
+
+    /// Says how many connections there are and what they have not taken.
+    pub fn measure(&self) {
+        self.door.measure();
     }
 
     /// No new sessions; those that are open are closed in random order, evenly over `spread`, and

@@ -24,6 +24,9 @@ pub(super) struct Health {
     was_up: AtomicBool,
     down_since: Mutex<Option<Instant>>,
     durability: Mutex<Durability>,
+    dangers: Mutex<Vec<String>>,
+    /// Why it could not be used when it was last tried.
+    trouble: Mutex<Option<String>>,
     /// A command was not answered, or with somebody else's answer.
     doubts: Notify,
     /// Servers of a cluster that have left a command unanswered.
@@ -37,6 +40,8 @@ impl Default for Health {
             was_up: AtomicBool::new(false),
             down_since: Mutex::new(Some(Instant::now())),
             durability: Mutex::new(Durability::Unknown),
+            dangers: Mutex::default(),
+            trouble: Mutex::default(),
             doubts: Notify::new(),
             silent: RwLock::default(),
         }
@@ -60,8 +65,17 @@ impl Health {
         *self.durability.lock()
     }
 
-    pub(super) fn found(&self, durability: Durability) {
+    pub(super) fn dangers(&self) -> Vec<String> {
+        self.dangers.lock().clone()
+    }
+
+    pub(super) fn any_silent(&self) -> bool {
+        !self.silent.read().is_empty()
+    }
+
+    pub(super) fn found(&self, durability: Durability, dangers: &[String]) {
         *self.durability.lock() = durability;
+        dangers.clone_into(&mut self.dangers.lock());
     }
 
     /// For how long it has been down, if it is.
@@ -69,7 +83,16 @@ impl Health {
         self.down_since.lock().map(|since| since.elapsed())
     }
 
+    pub(super) fn trouble(&self) -> Option<String> {
+        self.trouble.lock().clone()
+    }
+
+    pub(super) fn has_trouble(&self, why: &str) {
+        *self.trouble.lock() = Some(why.to_owned());
+    }
+
     pub(super) fn up(&self) {
+        *self.trouble.lock() = None;
         *self.down_since.lock() = None;
         self.was_up.store(true, Ordering::Release);
         self.up.send_replace(true);

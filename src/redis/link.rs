@@ -1,5 +1,8 @@
 //! The two connections to Redis: one for commands, one that only subscribes.
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, OnceLock},
+    time::{Duration, Instant},
+};
 
 use anyhow::Context;
 use fred::{
@@ -22,6 +25,7 @@ use crate::{
     domain::durability::Durability,
     error::{Error, Outcome, Result},
     lifecycle::{Ending, Lifecycle},
+    telemetry::{Label, Metrics},
 };
 
 /// How often each connection is asked whether the other end is there; one that hangs says nothing.
@@ -38,6 +42,7 @@ pub struct Link {
     subscriber: SubscriberClient,
     health: Health,
     demand: Demand,
+    metrics: OnceLock<Metrics>,
 }
 
 impl Link {
@@ -55,12 +60,41 @@ impl Link {
                 .context("cannot prepare the subscriber's connection to Redis")?,
             health: Health::default(),
             demand: store.durability,
+            metrics: OnceLock::new(),
         });
         lifecycle.spawn_until_stop(Arc::clone(&link).watch(lifecycle.clone()));
         lifecycle.spawn_until_stop(keep_connected(link.commands.clone()));
         lifecycle.spawn_until_stop(keep_connected(link.subscriber.clone()));
         lifecycle.spawn_until_stop(keep_alive(link.subscriber.clone()));
         Ok(link)
+    }
+
+    /// Counts from now on.
+    pub fn count_in(&self, metrics: &Metrics) {
+        self.metrics.get_or_init(|| metrics.clone());
+    }
+
+    /// A command that began then has come to an end.
+    pub(super) fn took(&self, began: Instant, is_ok: bool) {
+        if let Some(metrics) = self.metrics.get() {
+            let result = Label::new("result", if is_ok { "ok" } else { "failed" });
+            metrics.redis_command_seconds.record(began.elapsed().as_secs_f64(), &[result]);
+        }
+    }
+
+    /// 2: commands are refused at once; 1: those to one server of a cluster are; 0: none.
+    pub fn breaker(&self) -> u64 {
+        if self.is_up() { u64::from(self.health.any_silent()) } else { 2 }
+    }
+
+    /// What endangers messages that were acknowledged, as found on the last connect.
+    pub fn dangers(&self) -> Vec<String> {
+        self.health.dangers()
+    }
+
+    /// Why Redis could not be used when it was last tried.
+    pub fn trouble(&self) -> Option<String> {
+        self.health.trouble()
     }
 
     /// Whether commands would be tried now.
@@ -148,6 +182,12 @@ impl Link {
                 }
                 Err(failure) => {
                     tracing::debug!(%failure, "Redis does not answer");
+                    // What connecting fails with says more than that a command had no connection.
+                    let mut why = failure.to_string();
+                    while let Ok((failure, _)) = errors.try_recv() {
+                        why = failure.to_string();
+                    }
+                    self.health.has_trouble(&why);
                     if is_silence(&failure) {
                         let_go(&self.commands).await;
                     }
@@ -156,6 +196,9 @@ impl Link {
                 }
             }
             tracing::info!(durability = %self.durability(), "connected to Redis");
+            if let Some(metrics) = self.metrics.get().filter(|_| self.health.was_ever_up()) {
+                metrics.redis_reconnects.add(1, &[]);
+            }
             self.health.up();
             let lost = tokio::select! {
                 lost = errors.recv() => match lost {
@@ -195,7 +238,7 @@ impl Link {
             }
             tracing::error!("{why}");
         }
-        self.health.found(found.durability);
+        self.health.found(found.durability, &found.dangers);
         Ok(())
     }
 

@@ -1,4 +1,6 @@
 //! Many scripts and one wait: none has succeeded before a second Redis has what it wrote.
+use std::time::Instant;
+
 use fred::{
     error::Error as Failure,
     prelude::{Client, ClientLike, Value},
@@ -32,6 +34,7 @@ pub async fn run_replicated(
     };
     let requests: Vec<Request> =
         asked.into_iter().map(|(keys, args)| Request::new(keys, args)).collect();
+    let began = Instant::now();
     let known = attempt(script, client, &key, &requests, false).await;
     let replies = match known {
         // Then no server of this slot has it: they were all asked of the same one.
@@ -40,6 +43,7 @@ pub async fn run_replicated(
         }
         other => other,
     };
+    link.took(began, replies.is_ok());
     match replies {
         Ok(replies) => requests
             .iter()

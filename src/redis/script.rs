@@ -1,7 +1,10 @@
 //! Scripts: run by their hash, and sent whole to a server that does not know them yet.
-use std::sync::{
-    OnceLock,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    sync::{
+        OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Instant,
 };
 
 use fred::{
@@ -61,12 +64,14 @@ impl Script {
         let key = keys.first().cloned().unwrap_or_default();
         let client = link.commands(&key)?;
         let request = Request::new(keys, args);
+        let began = Instant::now();
         let once = self.attempt(client, &request).await;
         let reply = match once {
             Err(failure) if is_redirected(&failure) => self.attempt(client, &request).await,
             other => other,
         };
         let reply = reply.and_then(|reply| request.answer(reply));
+        link.took(began, reply.is_ok());
         reply.map_err(|failure| link.failed(&key, &failure))
     }
 

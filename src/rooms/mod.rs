@@ -23,7 +23,7 @@ use tokio::sync::Semaphore;
 pub use self::{
     connection::Connection,
     hosted::Entered,
-    outbox::{CloseReason, Frame, Full, Outbox, raw},
+    outbox::{Batch, CloseReason, Frame, Full, Outbox, raw},
     tail::{Past, Retention},
 };
 use self::{hosted::Hosted, recent::Budget};
@@ -40,7 +40,7 @@ use crate::{
     error::{Error, Result},
     lifecycle::Lifecycle,
     store::log::Log,
-    telemetry::metrics::Metrics,
+    telemetry::{Traces, metrics::Metrics},
 };
 
 /// How long a join waits for the store before it is refused.
@@ -93,6 +93,7 @@ pub struct Parts {
     pub adapter: Arc<dyn Adapter>,
     pub words: Arc<dyn Words>,
     pub metrics: Metrics,
+    pub traces: Traces,
     pub lifecycle: Lifecycle,
 }
 
@@ -154,7 +155,7 @@ impl Rooms {
     }
 
     fn host(&self, room: &RoomId) -> Arc<Hosted> {
-        let here = Hosted::new(room.clone());
+        let here = Hosted::new(room.clone(), self.0.parts.words.clone());
         self.0.parts.metrics.hosted_rooms.add(1, &[]);
         self.0.parts.lifecycle.spawn_until_stop(repair::open(self.clone(), here.clone()));
         here

@@ -24,8 +24,9 @@ use crate::{
     telemetry::metrics::Metrics,
 };
 
-/// Places looked at for ended graces at once.
+/// Places looked at for ended graces at once, at most; all of them in so many steps.
 const AT_ONCE: usize = 64;
+const STEPS: usize = 3;
 
 /// Cheap to clone.
 #[derive(Clone)]
@@ -48,6 +49,8 @@ struct Inner {
     changing: RwLock<bool>,
     /// A comparison of everything is due now.
     again: Notify,
+    /// When the lease was last renewed.
+    renewed: Mutex<Instant>,
 }
 
 impl Presence {
@@ -62,6 +65,7 @@ impl Presence {
             doubtful: Mutex::default(),
             changing: RwLock::new(false),
             again: Notify::new(),
+            renewed: Mutex::new(Instant::now()),
         }))
     }
 
@@ -174,6 +178,11 @@ impl Presence {
         });
     }
 
+    /// For how long the lease has not been renewed.
+    pub fn lease_age(&self) -> Duration {
+        self.0.renewed.lock().elapsed()
+    }
+
     /// The last thing: takes out everything of this node, so that nobody has to reap it.
     pub async fn retire(&self) {
         let mut retired = self.0.changing.write().await;
@@ -196,7 +205,11 @@ impl Presence {
         if *retired {
             return;
         }
-        match self.0.members.renew().await {
+        let renewed = self.0.members.renew().await;
+        if renewed.is_ok() {
+            *self.0.renewed.lock() = Instant::now();
+        }
+        match renewed {
             Ok(Lease::Held) => {}
             Ok(Lease::Fenced) => {
                 tracing::warn!("this node's lease had run out; entering its connections again");
@@ -245,8 +258,9 @@ impl Presence {
         let here = self.0.here.lock();
         let mut round = self.0.round.lock();
         let begin = if *round >= here.len() { 0 } else { *round };
-        *round = begin + AT_ONCE;
-        here.keys().skip(begin).take(AT_ONCE).cloned().collect()
+        let some = here.len().div_ceil(STEPS).min(AT_ONCE);
+        *round = begin + some;
+        here.keys().skip(begin).take(some).cloned().collect()
     }
 
     /// Compares place by place, and makes the store match.

@@ -112,6 +112,31 @@ mod tests {
     }
 
     #[test]
+    fn what_is_logged_within_a_trace_carries_its_id_whatever_the_level() {
+        use opentelemetry::trace::TracerProvider as _;
+        let written = Written::default();
+        let writer = written.clone();
+        let log = Log { level: "warn".to_owned(), format: Format::Json };
+        let layer = lines(Look::Json, move || writer.clone()).with_filter(filter(&log).unwrap());
+        let subscriber = tracing_subscriber::registry().with(layer);
+        let provider = opentelemetry_sdk::trace::SdkTracerProvider::builder().build();
+        let span = crate::telemetry::traces::Span::of(&provider.tracer("hubbub"));
+
+        let mut trace = None;
+        tracing::subscriber::with_default(subscriber, || {
+            futures_util::future::FutureExt::now_or_never(span.around(async {
+                tracing::warn!("slow");
+                trace = crate::telemetry::traces::here();
+            }))
+        });
+
+        let text = String::from_utf8(written.0.lock().clone()).unwrap();
+        let line: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let id = data_encoding::HEXLOWER.encode(&trace.unwrap().trace);
+        assert_eq!(line["span"]["trace_id"], id, "{text}");
+    }
+
+    #[test]
     fn a_clients_text_neither_breaks_a_line_nor_colours_it() {
         let text = written(Look::Human { colour: false }, "debug");
 

@@ -24,7 +24,7 @@ use hubbub::{
         embedded::EmbeddedStore,
         log::{Appended, Log, Page, Range, Resumed},
     },
-    telemetry::metrics::Metrics,
+    telemetry::{Traces, metrics::Metrics},
 };
 use parking_lot::Mutex;
 use proptest::{
@@ -147,6 +147,7 @@ impl World {
             adapter,
             words: Arc::new(Numbers),
             metrics: Metrics::none(),
+            traces: Traces::off(),
             lifecycle: lifecycle.clone(),
         });
         lifecycle.spawn_until_stop(rooms.clone().listen(hearing));

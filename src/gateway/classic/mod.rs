@@ -44,6 +44,14 @@ const DIALECTS: &[(View, &[&str])] = &[
     (View::HELLO, &["IO_CLIENT_JOIN_ROOM", "IO_CLIENT_HELLO"]),
 ];
 
+/// Whose event it is.
+fn known(event: &str) -> Option<(View, &'static str)> {
+    let of = |(view, events): &(View, &'static [&'static str])| {
+        events.iter().find(|known| **known == event).map(|known| (*view, *known))
+    };
+    DIALECTS.iter().find_map(of)
+}
+
 /// One tutorial page's socket.
 pub(super) struct Page {
     app: AppState,
@@ -59,22 +67,16 @@ pub(super) struct Page {
 #[async_trait]
 impl Conversation for Page {
     async fn hear(&self, event: &str, args: &[&RawValue], reply: Reply) {
-        let Some((dialect, _)) = DIALECTS.iter().find(|(_, events)| events.contains(&event)) else {
+        let Some((dialect, event)) = known(event) else {
             return reply.refuse(&Error::UnknownEvent);
         };
-        self.connection.speaks(*dialect);
+        self.connection.speaks(dialect);
         let arg = args.first().map_or("null", |arg| arg.get());
-        let done = match event {
-            "chat message" => chat_message::chat_message(self, arg).await,
-            "msg:post" => msg_get::msg_post(self, arg).await,
-            "adduser" => adduser::adduser(self, arg).await,
-            "message" => adduser::message(self, arg).await,
-            "IO_CLIENT_JOIN_ROOM" => io_hello::join_room(self, arg).await,
-            _ => io_hello::hello(arg),
-        };
-        match done {
+        let mut span = self.app.traces.begin(event, self.app.traces.now(), None);
+        match span.around(self.does(event, arg)).await {
             Ok(()) => reply.grant(&crate::events::Done {}),
             Err(error) => {
+                span.failed((&error).into());
                 reply.refuse(&error);
                 self.buckets.hold(&error, &self.connection);
             }
@@ -93,6 +95,17 @@ impl Conversation for Page {
 }
 
 impl Page {
+    async fn does(&self, event: &str, arg: &str) -> Result<()> {
+        match event {
+            "chat message" => chat_message::chat_message(self, arg).await,
+            "msg:post" => msg_get::msg_post(self, arg).await,
+            "adduser" => adduser::adduser(self, arg).await,
+            "message" => adduser::message(self, arg).await,
+            "IO_CLIENT_JOIN_ROOM" => io_hello::join_room(self, arg).await,
+            _ => io_hello::hello(arg),
+        }
+    }
+
     /// Says something in the canonical room, under the name this page goes by.
     async fn say(&self, text: &str, name: Option<String>) -> Result<Appended> {
         self.buckets.message()?;
@@ -166,7 +179,8 @@ impl Gateway {
             seats: Mutex::default(),
         });
         let pipe = self.pipe(page.clone(), outbox);
-        wire(&socket, &pipe);
+        wire(&socket, &pipe, &self.door);
+        self.door.count_connect("ok");
         let entered = self.app.rooms.enter(&page.connection, &page.lobby.room);
         match &entered {
             // While the store is away the page connects all the same, and hears later.

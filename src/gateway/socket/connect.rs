@@ -6,7 +6,7 @@ use socketioxide::{
     adapter::LocalAdapter,
     extract::SocketRef,
     handler::{ConnectHandler, FromConnectParts, Value},
-    socket::Socket,
+    socket::{DisconnectReason, Socket},
 };
 
 use super::{Auth, Native};
@@ -18,6 +18,7 @@ use crate::{
     gateway::{
         Gateway,
         conn::Conn,
+        door::Door,
         guard,
         outbox::SocketOutbox,
         pipeline::{Inbound, Pipe},
@@ -94,7 +95,27 @@ impl Gateway {
 
     async fn arrive(self, arriving: Arriving) -> Result<(), Rejected> {
         let outbox = self.outbox(&arriving.socket);
-        let admitted = self.admit(&arriving).await;
+        let since = self.app.traces.now();
+        let auth = read_auth(arriving.auth.as_deref());
+        let client = auth.as_ref().ok().and_then(|auth| auth.traceparent.as_ref()?.parse().ok());
+        let mut span = self.app.traces.begin("connect", since, client.as_ref());
+        let let_in = span.around(self.let_in(&arriving, auth, outbox)).await;
+        if let Err(Rejected(code)) = &let_in {
+            span.failed(code);
+        }
+        let_in
+    }
+
+    async fn let_in(
+        &self,
+        arriving: &Arriving,
+        auth: Result<Auth>,
+        outbox: Arc<SocketOutbox>,
+    ) -> Result<(), Rejected> {
+        let admitted = match auth {
+            Ok(auth) => self.admit(auth).await,
+            Err(error) => Err(error),
+        };
         let (identity, device) = match admitted {
             Ok(admitted) => admitted,
             Err(error) => return Err(self.reject(&outbox, &error)),
@@ -111,12 +132,12 @@ impl Gateway {
             tracing::error!(cause = format!("{cause:#}"), "a handshake failed");
         }
         self.door.count_refused(code);
+        self.door.count_connect(code);
         outbox.close(CloseReason::Refused);
         Rejected(code)
     }
 
-    async fn admit(&self, arriving: &Arriving) -> Result<(Identity, Option<String>)> {
-        let auth = read_auth(arriving.auth.as_deref())?;
+    async fn admit(&self, auth: Auth) -> Result<(Identity, Option<String>)> {
         if auth.token.is_some() {
             return Err(Error::Unauthorized("this server takes guests, not tokens"));
         }
@@ -159,7 +180,8 @@ impl Gateway {
         let online = (Place::online(caller.user()), caller.member());
         let native = Native { caller, app: self.app.clone(), _outbox: outbox.clone() };
         let pipe = self.pipe(Arc::new(native), outbox);
-        wire(socket, &pipe);
+        wire(socket, &pipe, &self.door);
+        self.door.count_connect("ok");
         socket.extensions.insert(Arrived { pipe, ready, connection, gateway: self.clone() });
         // Whether the online set could be told is not a reason to turn anybody away: what the
         // store does not hold yet, the next comparison enters.
@@ -171,10 +193,30 @@ impl Gateway {
 }
 
 /// Every event of a socket goes to its pipe, and its end too.
-pub(in crate::gateway) fn wire(socket: &Arc<Socket<LocalAdapter>>, pipe: &Arc<Pipe>) {
+pub(in crate::gateway) fn wire(
+    socket: &Arc<Socket<LocalAdapter>>,
+    pipe: &Arc<Pipe>,
+    door: &Arc<Door>,
+) {
     socket.on_fallback(Inbound(pipe.clone()));
-    let gone = pipe.clone();
-    socket.on_disconnect(move || async move { gone.depart() });
+    let (gone, door) = (pipe.clone(), door.clone());
+    socket.on_disconnect(move |reason: DisconnectReason| async move {
+        door.count_disconnect(word(reason));
+        gone.depart();
+    });
+}
+
+/// Why a socket is gone, as the library sees it; of those that this node closed, `closed` says why.
+fn word(reason: DisconnectReason) -> &'static str {
+    match reason {
+        DisconnectReason::TransportClose => "client_closed",
+        DisconnectReason::ClientNSDisconnect => "client_left",
+        DisconnectReason::TransportError => "transport_error",
+        DisconnectReason::HeartbeatTimeout => "ping_timeout",
+        DisconnectReason::PacketParsingError => "bad_packet",
+        DisconnectReason::MultipleHttpPollingError => "two_polls",
+        DisconnectReason::ServerNSDisconnect | DisconnectReason::ClosingServer => "server_closed",
+    }
 }
 
 /// Runs once CONNECT is sent: the first word, and then whatever the client said meanwhile.

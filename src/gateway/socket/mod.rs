@@ -2,7 +2,7 @@
 pub(super) mod connect;
 pub(super) mod deliver;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::SystemTime};
 
 use async_trait::async_trait;
 use serde::Deserialize;
@@ -23,7 +23,7 @@ use crate::{
         typing_start::TypingStart, typing_stop::TypingStop,
     },
     state::AppState,
-    telemetry::Label,
+    telemetry::{Label, traces},
 };
 
 /// Every event a client may send: one row each.
@@ -91,7 +91,25 @@ impl Conversation for Native {
 impl Native {
     /// The path of every request: decode, handle, answer, and then what waits for the answer.
     async fn run<E: ClientEvent>(&self, args: &[&RawValue], reply: Reply) {
-        let handled = match decode::<E>(args) {
+        let since = self.app.traces.now();
+        let event = decode::<E>(args);
+        let client = event.as_ref().ok().and_then(E::traceparent);
+        let mut span = self.app.traces.begin(E::NAME, since, client);
+        let refused = span.around(self.answer(event, since, reply)).await.err();
+        if let Some(code) = refused {
+            span.failed(code);
+        }
+    }
+
+    /// `Err`: the code of the refusal.
+    async fn answer<E: ClientEvent>(
+        &self,
+        event: Result<E>,
+        since: Option<SystemTime>,
+        reply: Reply,
+    ) -> Result<(), &'static str> {
+        traces::part_since("decode", since);
+        let handled = match event {
             Ok(event) => event.handle(&self.caller, &self.app).await,
             Err(error) => Err(error),
         };
@@ -101,10 +119,12 @@ impl Native {
                 if let Some(after) = after {
                     after();
                 }
+                Ok(())
             }
             Err(error) => {
                 reply.refuse(&error);
                 self.caller.buckets.hold(&error, &self.caller.connection);
+                Err((&error).into())
             }
         }
     }
@@ -172,8 +192,8 @@ pub(super) struct Auth {
     session: Option<String>,
     #[serde(default)]
     device: Option<String>,
-    /// Taken so that clients may send it; tracing reads it.
+    /// Where in a trace of the client's it comes in. One that cannot be read is no reason not to
+    /// let anybody in.
     #[serde(default)]
-    #[serde(rename = "traceparent")]
-    _traceparent: Option<String>,
+    traceparent: Option<String>,
 }

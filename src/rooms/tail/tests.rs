@@ -125,6 +125,7 @@ fn entry(seq: u64, ts: u64, text: &str) -> Entry {
         mid: clock::new_mid(),
         author: author(),
         text: text.to_owned().try_into().unwrap(),
+        trace: None,
     }
 }
 
@@ -173,7 +174,7 @@ fn a_page_is_bounded_in_bytes_too_and_has_at_least_one() {
 
 fn envelope_of(entry: &Entry) -> String {
     let Entry { room, mid, author, text, .. } = entry.clone();
-    crate::adapter::envelope::entry_tail(&Message { room, mid, author, text })
+    crate::adapter::envelope::entry_tail(&Message { room, mid, author, text }, None)
 }
 
 #[test]

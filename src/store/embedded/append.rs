@@ -14,6 +14,7 @@ use crate::{
         id::RoomId,
         message::{Entry, Message},
         position::Position,
+        trace::TraceParent,
     },
     error::{Error, Result},
     store::log::Appended,
@@ -62,7 +63,7 @@ pub(super) type Step = (Appended, Option<Arc<Entry>>);
 pub(super) fn append(
     tables: &mut Tables<'_>,
     rules: &Rules,
-    message: &Message,
+    (message, trace): (&Message, Option<TraceParent>),
 ) -> Result<Result<Step>, Fault> {
     let now = clock::now_ms();
     let before = match known(tables, rules, message, now) {
@@ -75,7 +76,7 @@ pub(super) fn append(
     let (mut meta, forgets) = before;
     meta.head += 1;
     meta.mid = Some(message.mid.clone());
-    let entry = write_entry(tables, &meta, message, now)?;
+    let entry = write_entry(tables, &meta, (message, trace), now)?;
     remember(tables, rules, &entry, (fingerprint(message), forgets))?;
     trim(tables, rules, &message.room, (&mut meta, now))?;
     tables.rooms.insert(message.room.as_str(), meta.write(&message.room).as_slice())?;
@@ -134,11 +135,11 @@ fn fingerprint(message: &Message) -> String {
 fn write_entry(
     tables: &mut Tables<'_>,
     meta: &Meta,
-    message: &Message,
+    (message, trace): (&Message, Option<TraceParent>),
     ts: u64,
 ) -> Result<Arc<Entry>, Fault> {
     let seq = meta.head;
-    let text = envelope::entry(&meta.epoch, seq, ts, &envelope::entry_tail(message));
+    let text = envelope::entry(&meta.epoch, seq, ts, &envelope::entry_tail(message, trace));
     let value = seal(&entry_key(&message.room, seq), &text);
     tables.entries.insert((message.room.as_str(), seq), value.as_slice())?;
     Ok(Arc::new(Entry {
@@ -148,6 +149,7 @@ fn write_entry(
         mid: message.mid.clone(),
         author: message.author.clone(),
         text: message.text.clone(),
+        trace,
     }))
 }
 

@@ -19,12 +19,14 @@ use crate::{
     },
     error::Result,
     store::log::{Appended, LARGEST_PAGE, LONGEST_PAGE, Log, Page, Range, Resumed},
+    telemetry::traces,
 };
 
 #[async_trait]
 impl Log for EmbeddedStore {
     async fn append(&self, message: &Message) -> Result<Appended> {
-        self.ask(|reply| Request::Append(message.clone(), reply)).await
+        let _span = traces::part("redb");
+        self.ask(|reply| Request::Append(message.clone(), traces::here(), reply)).await
     }
 
     fn durability(&self) -> Durability {

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     adapter::{GapCause, local::LocalAdapter},
-    domain::message::Message,
+    domain::{message::Message, trace::TraceParent},
     error::{Error, Outcome, Result},
     store::log::Appended,
 };
@@ -30,7 +30,7 @@ const GUEST_KEY: &str = "guest_key";
 
 /// What the writer is asked for.
 pub(super) enum Request {
-    Append(Message, oneshot::Sender<Result<Appended>>),
+    Append(Message, Option<TraceParent>, oneshot::Sender<Result<Appended>>),
     GuestKey(String, oneshot::Sender<Result<String>>),
     /// A reader found that the file failed: then beginning a transaction fails too, and the file
     /// is opened again.
@@ -101,7 +101,7 @@ impl Writer {
         for pair in group.into_iter().zip(done) {
             // Who no longer waits has heard `unknown` already.
             match pair {
-                (Request::Append(_, reply), Done::Append(result)) => {
+                (Request::Append(_, _, reply), Done::Append(result)) => {
                     let _ = reply.send(result.map(|(appended, _)| appended));
                 }
                 (Request::GuestKey(_, reply), Done::GuestKey(result)) => {
@@ -149,8 +149,8 @@ fn write(
         let mut tables = Tables::open(&txn)?;
         for request in group {
             done.push(match request {
-                Request::Append(message, _) => {
-                    let step = append(&mut tables, rules, message)?;
+                Request::Append(message, trace, _) => {
+                    let step = append(&mut tables, rules, (message, *trace))?;
                     wrote |= matches!(step, Ok((_, Some(_))));
                     Done::Append(step)
                 }
@@ -185,7 +185,7 @@ fn guest_key(tables: &mut Tables<'_>, candidate: &str) -> Result<(Result<String>
 fn refuse(group: Vec<Request>, outcome: Outcome) {
     for request in group {
         match request {
-            Request::Append(_, reply) => {
+            Request::Append(_, _, reply) => {
                 let _ = reply.send(Err(Error::unavailable(outcome)));
             }
             Request::GuestKey(_, reply) => {

@@ -20,6 +20,7 @@ use crate::{
     error::{Error, Outcome, Result},
     redis::{Script, room_channel},
     store::log::{Appended, LONGEST_PAGE, Log, Page, Range, Resumed},
+    telemetry::traces,
 };
 
 pub(super) static APPEND: Script = Script::new(include_str!("scripts/append.lua"));
@@ -65,7 +66,7 @@ impl RedisStore {
 
     fn append_args(&self, message: &Message) -> Vec<String> {
         vec![
-            envelope::entry_tail(message),
+            envelope::entry_tail(message, traces::here()),
             message.mid.to_string(),
             fingerprint(message),
             clock::new_epoch().to_string(),
@@ -150,10 +151,16 @@ impl Log for RedisStore {
             keys::idempotency(room, message.author.user(), &message.mid),
         ];
         let args = self.append_args(message);
+        let mut span = traces::part("redis");
         let reply = match &self.commits {
-            Some(commits) => commits.append(keys, args).await?,
-            None => APPEND.run(&self.link, keys, args).await?,
+            Some(commits) => commits.append(keys, args).await,
+            None => APPEND.run(&self.link, keys, args).await,
         };
+        if let Err(error) = &reply {
+            span.failed(error.into());
+        }
+        drop(span);
+        let reply = reply?;
         let appended = appended(&reply)?;
         self.note_room(room, appended.position.seq == 1).await;
         Ok(appended)

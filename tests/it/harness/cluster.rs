@@ -47,6 +47,11 @@ impl Alone {
         Node::start(settings, Store::Folder(folder)).await
     }
 
+    /// One that may never be ready: `store.url` is as given.
+    pub(crate) async fn early(settings: Settings) -> Arc<Node> {
+        Node::start_early(settings, Store::Memory).await
+    }
+
     /// One that forgets everything: for tests that are not about what is kept.
     pub(crate) async fn forgetful(settings: Settings) -> Arc<Node> {
         Node::start(settings, Store::Memory).await

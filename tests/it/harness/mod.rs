@@ -7,11 +7,13 @@ mod cluster;
 mod flood;
 mod http;
 mod inbox;
+mod meddler;
 mod node;
 mod port;
 mod process;
 mod redis;
 mod settings;
+mod sink;
 mod stopwatch;
 mod throttle;
 mod transport;
@@ -26,10 +28,12 @@ pub(crate) use self::{
     cluster::{Alone, Cluster, Stage},
     flood::{flood, flood_heard_by, some_of_the_flood, stalled},
     http::{Answer, Http},
+    meddler::{Meddling, meddler},
     node::Node,
     process::Process,
     redis::Redis,
     settings::Settings,
+    sink::{Sink, Span},
     stopwatch::Stopwatch,
     transport::Transport,
     user::{Arrival, User, new_mid},

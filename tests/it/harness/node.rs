@@ -112,6 +112,10 @@ impl Node {
         self.running().public
     }
 
+    pub(crate) fn internal(&self) -> SocketAddr {
+        self.running().internal
+    }
+
     pub(crate) fn process(&self) -> Arc<Process> {
         self.running().process
     }

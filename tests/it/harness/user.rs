@@ -60,6 +60,12 @@ impl Arrival {
         self
     }
 
+    /// In the course of a trace of its own.
+    pub(crate) fn traced(mut self, traceparent: &str) -> Self {
+        self.auth["traceparent"] = traceparent.into();
+        self
+    }
+
     pub(crate) async fn at(self, node: &Node) -> User {
         match self.try_at(node.address()).await {
             Ok(user) => user,

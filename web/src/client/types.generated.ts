@@ -95,6 +95,8 @@ export interface MessageSend {
   mid: string;
   room: string;
   text: string;
+  /** Where in a trace of yours it is said; its delivery is then part of that trace. */
+  traceparent?: string | null;
 }
 
 /** The message is in the log, as durably as the store is configured to be. */
