@@ -2,6 +2,7 @@
 mod config;
 mod healthcheck;
 mod serve;
+mod token;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -23,7 +24,7 @@ pub struct Cli {
     set: Vec<String>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 enum Command {
     /// Runs a node until it is told to stop (what `hubbub` alone does).
     Serve,
@@ -31,6 +32,8 @@ enum Command {
     Config,
     /// Asks the node of this machine whether it is ready; exits with 0 or 1.
     Healthcheck,
+    /// Signs a token that a node with these settings takes, and prints it.
+    Token(token::Token),
 }
 
 /// Why a command failed.
@@ -69,6 +72,7 @@ impl Cli {
                 let loaded = load(&arguments).map_err(anyhow::Error::from)?;
                 Ok(healthcheck::ask(loaded.config.internal.listen)?)
             }
+            Command::Token(asked) => Ok(token::print(&asked, &load(&arguments)?.config.auth)?),
         }
     }
 }

@@ -43,12 +43,14 @@ impl ClientEvent for MessageSend {
 
     async fn handle(self, caller: &Caller, app: &AppState) -> Result<Answer<MessageSent>> {
         access::member_of(&self.room, &caller.connection)?;
+        access::may_speak(&caller.connection)?;
         caller.buckets.message()?;
         let message = Message {
             room: self.room,
             mid: self.mid,
             author: caller.author(),
             text: self.text.into(),
+            terms: caller.terms(),
         };
 
         let said = say(&message, app).await?;

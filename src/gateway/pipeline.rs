@@ -285,7 +285,7 @@ impl Drop for Pipe {
 }
 
 /// `["event", arg, …]` → its name and its arguments, untouched.
-fn parse(text: &str) -> Result<(String, Vec<&RawValue>), Error> {
+pub(super) fn parse(text: &str) -> Result<(String, Vec<&RawValue>), Error> {
     let mut parts: Vec<&RawValue> = serde_json::from_str(text)
         .map_err(|_| Error::bad_request("an event is one JSON array and nothing else"))?;
     if parts.is_empty() {

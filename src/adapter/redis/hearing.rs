@@ -105,12 +105,11 @@ pub(super) async fn keep_subscribed(
                 continue;
             },
         }
-        let had_rooms = topics.has_rooms();
         if !subscribe_all(&topics).await {
             continue;
         }
         let gap = Heard::Gap { rooms: None, cause: GapCause::Reconnected };
-        if had_rooms && send.send(gap).await.is_err() {
+        if send.send(gap).await.is_err() {
             return;
         }
     }
