@@ -7,7 +7,10 @@ use futures_util::{
     stream::{SplitSink, SplitStream},
 };
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
-use tokio_tungstenite::{WebSocketStream, client_async, tungstenite::Message};
+use tokio_tungstenite::{
+    WebSocketStream, client_async,
+    tungstenite::{Message, client::IntoClientRequest},
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -38,19 +41,20 @@ pub(super) struct Wire {
 }
 
 impl Wire {
-    /// `is_narrow`: the system takes in little for it, so that who reads slowly is felt to.
+    /// `is_narrow`: the system takes in little for it, so that who reads slowly is felt to; `from`:
+    /// what a proxy would say of where it comes from.
     pub(super) async fn open(
         transport: Transport,
         to: SocketAddr,
-        is_narrow: bool,
+        (is_narrow, from): (bool, Option<&str>),
         inbox: &Arc<Inbox>,
     ) -> Self {
         let (frames, outgoing) = mpsc::unbounded_channel();
         let wire =
             Self { frames: frames.clone(), cut: CancellationToken::new(), rate: Rate::default() };
         let carried = match transport {
-            Transport::WebSocket => wire.by_websocket(to, is_narrow, inbox, outgoing).await,
-            Transport::Polling => wire.by_polling(to, inbox, outgoing).await,
+            Transport::WebSocket => wire.by_websocket(to, (is_narrow, from), inbox, outgoing).await,
+            Transport::Polling => wire.by_polling(to, from, inbox, outgoing).await,
         };
         if let Err(why) = carried {
             inbox.close(&why.to_string());
@@ -76,13 +80,17 @@ impl Wire {
     async fn by_websocket(
         &self,
         to: SocketAddr,
-        is_narrow: bool,
+        (is_narrow, from): (bool, Option<&str>),
         inbox: &Arc<Inbox>,
         outgoing: UnboundedReceiver<String>,
     ) -> anyhow::Result<()> {
         let tcp = Throttle::connect(to, self.rate.clone(), is_narrow).await?;
         let url = format!("ws://{to}/socket.io/?EIO=4&transport=websocket");
-        let (socket, _) = client_async(url, tcp).await?;
+        let mut request = url.into_client_request()?;
+        if let Some(from) = from {
+            request.headers_mut().insert("x-forwarded-for", from.parse()?);
+        }
+        let (socket, _) = client_async(request, tcp).await?;
         let (sink, stream) = socket.split();
         self.run(inbox, hear(stream, self.frames.clone(), inbox.clone()));
         self.run(inbox, speak(sink, outgoing));
@@ -92,17 +100,25 @@ impl Wire {
     async fn by_polling(
         &self,
         to: SocketAddr,
+        from: Option<&str>,
         inbox: &Arc<Inbox>,
         outgoing: UnboundedReceiver<String>,
     ) -> anyhow::Result<()> {
         let path = "/socket.io/?EIO=4&transport=polling";
-        let mut http = Http::connect(to).await?;
+        let connect = async || {
+            let http = Http::connect(to).await?;
+            Ok::<_, anyhow::Error>(match from {
+                Some(from) => http.with("x-forwarded-for", from),
+                None => http,
+            })
+        };
+        let mut http = connect().await?;
         let opened = http.get(path).await?;
         anyhow::ensure!(opened.status == 200, "{opened:?}");
         inbox.take(&opened.body);
         let sid = inbox.handshake().await["sid"].as_str().unwrap().to_owned();
         let path = format!("{path}&sid={sid}");
-        let posts = Http::connect(to).await?;
+        let posts = connect().await?;
         self.run(inbox, poll(http, path.clone(), self.frames.clone(), inbox.clone()));
         self.run(inbox, post(posts, path, outgoing));
         Ok(())
@@ -194,7 +210,7 @@ async fn post(mut http: Http, path: String, mut outgoing: UnboundedReceiver<Stri
         }
         match http.post(&path, &body).await {
             Ok(answer) if answer.status == 200 => {}
-            Ok(answer) => return format!("a post was answered {}", answer.status),
+            Ok(answer) => return format!("a post was answered {answer:?}"),
             Err(error) => return error.to_string(),
         }
     }
