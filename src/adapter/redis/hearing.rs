@@ -105,11 +105,12 @@ pub(super) async fn keep_subscribed(
                 continue;
             },
         }
+        let had_rooms = topics.has_rooms();
         if !subscribe_all(&topics).await {
             continue;
         }
         let gap = Heard::Gap { rooms: None, cause: GapCause::Reconnected };
-        if send.send(gap).await.is_err() {
+        if had_rooms && send.send(gap).await.is_err() {
             return;
         }
     }

@@ -109,6 +109,11 @@ impl Topics {
         table.iter().filter(|(_, slot)| slot.confirmed != now).map(|(t, _)| t.clone()).collect()
     }
 
+    /// Whether a loss could have cost anything that a log can give back.
+    pub(super) fn has_rooms(&self) -> bool {
+        self.table.lock().keys().any(|topic| matches!(topic, Topic::Room(_)))
+    }
+
     /// Returns when Redis has confirmed the subscription.
     pub(super) async fn confirm(&self, topic: &Topic) -> Result<()> {
         let Some(turn) = self.turn(topic) else { return Ok(()) };
