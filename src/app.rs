@@ -20,7 +20,7 @@ use crate::{
         self, embedded::EmbeddedStore, log::Log, members::Members, redis::RedisStore,
         sessions::Sessions,
     },
-    telemetry::Telemetry,
+    telemetry::{Telemetry, runtime},
 };
 
 /// Runs a node until told to stop, then ends it within the configured bound, whatever hangs.
@@ -41,6 +41,7 @@ pub async fn run(
     let gateway = Gateway::new(app.clone(), &dialects);
     lifecycle.spawn_until_stop(app.rooms.clone().listen(backend.hearing));
     lifecycle.spawn_until_stop(app.rooms.clone().watch());
+    lifecycle.spawn_until_stop(runtime::measure_lag(app.metrics.clone()));
     app.presence.keep(&lifecycle);
     let (guests, moderation) = (app.guests.clone(), app.moderation.clone());
     lifecycle.spawn_until_stop(get_ready(backend.link.clone(), guests, moderation));

@@ -21,12 +21,16 @@ pub struct Rooms {
     /// How often an active room's members are told where its log ends.
     #[serde(with = "humantime_serde")]
     pub beacon: Duration,
+    /// In a busy room, how long messages wait for each other before they are written together.
+    #[serde(with = "humantime_serde")]
+    pub gather: Duration,
 }
 
 impl Rooms {
     pub fn validate(&self) -> Result<(), Impossible> {
         within("rooms.max_members", self.max_members, 1..=1_000_000)?;
         within("rooms.position_check", self.position_check, ms(100)..=HOUR)?;
-        within("rooms.beacon", self.beacon, ms(100)..=HOUR)
+        within("rooms.beacon", self.beacon, ms(100)..=HOUR)?;
+        within("rooms.gather", self.gather, Duration::ZERO..=ms(100))
     }
 }

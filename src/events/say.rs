@@ -12,14 +12,27 @@ use crate::{
 /// However long the store takes, whoever says something hears what became of it within 3 seconds.
 const ANSWERED_WITHIN: Duration = Duration::from_millis(2_500);
 
+tokio::task_local! {
+    /// When the event that is being handled had come. What waits behind others of its connection
+    /// waits already.
+    pub static ASKED: Instant;
+}
+
 /// Before an append of unknown outcome is tried again.
 const TRY_AGAIN: Duration = Duration::from_millis(50);
 
 /// Remembers and tells a message, in one step. Its author hears it like everybody else.
 pub async fn say(message: &Message, app: &AppState) -> Result<Appended> {
     let began = Instant::now();
-    let appended = tokio::time::timeout(ANSWERED_WITHIN, append(message, app)).await;
-    let result = appended.unwrap_or_else(|_| Err(Error::unavailable(Outcome::Unknown)));
+    let asked = ASKED.try_with(|asked| *asked).unwrap_or(began);
+    let left = ANSWERED_WITHIN.saturating_sub(began.saturating_duration_since(asked));
+    let result = if left.is_zero() {
+        // Nothing was done, and there is no time left to do it in.
+        Err(Error::unavailable(Outcome::None))
+    } else {
+        let appended = tokio::time::timeout(left, append(message, app)).await;
+        appended.unwrap_or_else(|_| Err(Error::unavailable(Outcome::Unknown)))
+    };
     let name = match &result {
         Ok(appended) if appended.dup => "dup",
         Ok(_) => "ok",
@@ -30,9 +43,8 @@ pub async fn say(message: &Message, app: &AppState) -> Result<Appended> {
     if let Ok(appended) = &result {
         if appended.dup {
             app.metrics.dup.add(1, &[]);
-        } else if appended.heard_by == Some(0) {
-            // Nobody heard it although this node hosts the room: the subscription is deaf.
-            app.rooms.suspect(&message.room);
+        } else if let Some(heard_by) = appended.heard_by {
+            app.rooms.said(&message.room, appended.position.seq, heard_by);
         }
     }
     if let Err(Error::Internal(_)) = &result {

@@ -1,5 +1,5 @@
-//! One accepted stream, ours under the library: it can be killed, its reading can be paused, and
-//! what has really been written is known. The library offers none of these.
+//! One accepted stream, ours under the library: it can be killed, its reading can be paused, frames
+//! of ours go between the library's, and what has really been written is known.
 use std::{
     io,
     net::SocketAddr,
@@ -12,13 +12,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use futures_util::task::AtomicWaker;
-use parking_lot::Mutex;
+use bytes::Bytes;
+use futures_util::{future::poll_fn, task::AtomicWaker};
+use parking_lot::{Mutex, MutexGuard};
 use socket2::SockRef;
 use socketioxide::socket::Sid;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
+    net::{TcpStream, tcp::OwnedReadHalf},
     sync::OwnedSemaphorePermit,
     time::{Sleep, sleep_until},
 };
@@ -27,6 +28,7 @@ use super::{
     door::Door,
     lifesign::{LifeSign, Next, PONG},
     link::Link,
+    outgoing::{Outgoing, Wrote},
 };
 
 /// The handle of a stream; the stream itself is with whoever reads and writes it.
@@ -39,7 +41,11 @@ pub(super) struct Conn {
     /// How many want the reading to pause.
     pauses: AtomicUsize,
     reader: AtomicWaker,
+    /// The library's writer, while it waits.
     writer: AtomicWaker,
+    /// Who waits until the peer takes more.
+    drainer: AtomicWaker,
+    out: Mutex<Outgoing>,
     /// Whom to tell what was written, once it is a WebSocket.
     link: Mutex<Option<Weak<Link>>>,
     /// The session this stream was opened to take over from polling, and its protocol.
@@ -48,19 +54,31 @@ pub(super) struct Conn {
 }
 
 impl Conn {
-    pub(super) fn new(peer: SocketAddr, door: &Arc<Door>) -> Arc<Self> {
-        Arc::new(Self {
+    /// The handle, and the stream itself.
+    pub(super) fn open(
+        tcp: TcpStream,
+        peer: SocketAddr,
+        door: &Arc<Door>,
+        place: OwnedSemaphorePermit,
+    ) -> (Arc<Self>, ConnStream) {
+        let (read, write) = tcp.into_split();
+        let conn = Arc::new(Self {
             peer,
+            out: Mutex::new(Outgoing::new(write)),
             killed: AtomicBool::new(false),
             abruptly: AtomicBool::new(false),
             ended: AtomicBool::new(false),
             pauses: AtomicUsize::new(0),
             reader: AtomicWaker::new(),
             writer: AtomicWaker::new(),
+            drainer: AtomicWaker::new(),
             link: Mutex::new(None),
             upgrade: OnceLock::new(),
             door: Arc::downgrade(door),
-        })
+        });
+        let stream =
+            ConnStream { tcp: read, conn: conn.clone(), life: None, alarm: None, _place: place };
+        (conn, stream)
     }
 
     /// Ends the stream, whatever waits on it. The peer sees a closed connection; `abruptly`, it
@@ -70,6 +88,67 @@ impl Conn {
         self.killed.store(true, Ordering::Release);
         self.reader.wake();
         self.writer.wake();
+        self.drainer.wake();
+    }
+
+    /// What leaves on it; see there.
+    pub(super) fn out(&self) -> MutexGuard<'_, Outgoing> {
+        self.out.lock()
+    }
+
+    /// Writes whole frames between the library's, or keeps them until the peer takes them.
+    pub(super) fn push(self: &Arc<Self>, out: &mut Outgoing, frames: &Bytes) {
+        match out.push(frames) {
+            Ok(Wrote::All) => {}
+            Ok(Wrote::Some) => self.drain_later(out),
+            // Its reader sees what is wrong, and ends it.
+            Err(_) => self.kill(false),
+        }
+    }
+
+    /// Sees to it that what waits is written when the peer takes it.
+    fn drain_later(self: &Arc<Self>, out: &mut Outgoing) {
+        if out.is_drained || !out.wants_to_write() {
+            return;
+        }
+        if let Some(door) = self.door.upgrade() {
+            out.is_drained = true;
+            let conn = self.clone();
+            door.lifecycle.spawn(async move { poll_fn(|cx| conn.poll_drain(cx)).await });
+        }
+    }
+
+    fn poll_drain(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.drainer.register(cx.waker());
+        loop {
+            let mut out = self.out();
+            if self.is_killed() || !out.wants_to_write() {
+                out.is_drained = false;
+                return Poll::Ready(());
+            }
+            let written = match out.tcp().and_then(|tcp| match tcp.poll_write_ready(cx) {
+                Poll::Ready(ready) => ready.map(|()| true),
+                Poll::Pending => Ok(false),
+            }) {
+                Ok(false) => return Poll::Pending,
+                Ok(true) => out.pump(),
+                Err(error) => Err(error),
+            };
+            let library_waits = out.take_library_waits();
+            drop(out);
+            if library_waits {
+                self.writer.wake();
+            }
+            match written {
+                Ok(false) => {}
+                Ok(true) => {
+                    if let Some(link) = self.link() {
+                        link.has_written();
+                    }
+                }
+                Err(_) => self.kill(false),
+            }
+        }
     }
 
     pub(super) fn pause(&self) {
@@ -110,7 +189,7 @@ const PIECE: usize = 2 * 1024;
 
 /// The stream, as the HTTP server and then the protocol library see it.
 pub(super) struct ConnStream {
-    tcp: TcpStream,
+    tcp: OwnedReadHalf,
     conn: Arc<Conn>,
     /// Once it is a WebSocket.
     life: Option<LifeSign>,
@@ -121,20 +200,6 @@ pub(super) struct ConnStream {
 }
 
 impl ConnStream {
-    pub(super) fn new(tcp: TcpStream, conn: Arc<Conn>, place: OwnedSemaphorePermit) -> Self {
-        Self { tcp, conn, life: None, alarm: None, _place: place }
-    }
-
-    /// The answer that makes it a WebSocket is the last of HTTP; frames follow, both ways.
-    fn look_for_upgrade(&mut self, written: &[u8]) {
-        if self.life.is_none()
-            && written.starts_with(b"HTTP/1.1 101")
-            && let Some(door) = self.conn.door.upgrade()
-        {
-            self.life = Some(LifeSign::new(door.sign_of_life));
-        }
-    }
-
     /// Reads whatever comes.
     fn read_any(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
@@ -169,10 +234,13 @@ impl Drop for ConnStream {
     fn drop(&mut self) {
         self.conn.ended.store(true, Ordering::Release);
         if self.conn.abruptly.load(Ordering::Acquire)
-            && let Err(error) = SockRef::from(&self.tcp).set_linger(Some(Duration::ZERO))
+            && let Err(error) = SockRef::from(self.tcp.as_ref()).set_linger(Some(Duration::ZERO))
         {
             tracing::debug!(%error, "a connection ends more slowly than it should");
         }
+        // Whoever still holds the handle does not hold the descriptor.
+        self.conn.out().end();
+        self.conn.drainer.wake();
         if let (Some((sid, eio3)), Some(door)) = (self.conn.upgrade.get(), self.conn.door.upgrade())
         {
             door.stream_ended(*sid, *eio3);
@@ -231,30 +299,43 @@ impl AsyncWrite for ConnStream {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.conn.writer.register(cx.waker());
-        if self.conn.is_killed() {
+        let this = self.as_mut().get_mut();
+        let conn = &this.conn;
+        conn.writer.register(cx.waker());
+        if conn.is_killed() {
             return Poll::Ready(Err(killed()));
         }
-        self.look_for_upgrade(buf);
-        let result = Pin::new(&mut self.tcp).poll_write(cx, buf);
-        if let (Poll::Ready(Ok(written)), Some(link)) = (&result, self.conn.link()) {
-            link.wrote(*written);
+        let written = {
+            let mut out = conn.out();
+            let written = out.write_for_library(buf)?;
+            conn.drain_later(&mut out);
+            if this.life.is_none()
+                && out.is_websocket()
+                && let Some(door) = conn.door.upgrade()
+            {
+                this.life = Some(LifeSign::new(door.sign_of_life));
+            }
+            written
+        };
+        let Some(written) = written else { return Poll::Pending };
+        if let Some(link) = conn.link() {
+            link.wrote(written);
         }
-        result
+        Poll::Ready(Ok(written))
     }
 
     /// Whoever writes here flushes only once it has nothing left of its own.
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.conn.is_killed() {
             return Poll::Ready(Err(killed()));
         }
         if let Some(link) = self.conn.link() {
             link.flushed();
         }
-        Pin::new(&mut self.tcp).poll_flush(cx)
+        Poll::Ready(Ok(()))
     }
 
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.tcp).poll_shutdown(cx)
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(SockRef::from(self.tcp.as_ref()).shutdown(std::net::Shutdown::Write))
     }
 }

@@ -6,7 +6,7 @@ use std::{
         Arc, Weak,
         atomic::{AtomicBool, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use axum::{body::Body, http::Request};
@@ -175,9 +175,8 @@ impl Door {
     pub(super) async fn watch_for_slow(self: Arc<Self>) {
         loop {
             tokio::time::sleep(LOOK_EVERY).await;
-            let now = Instant::now();
             for link in self.links() {
-                link.look(now);
+                link.look();
             }
         }
     }

@@ -156,7 +156,32 @@ async fn pass_in_time(gateway: &Gateway, request: Request<Body>) -> Response {
 /// place.
 async fn begin(gateway: &Gateway, place: Place, mut request: Request<Body>) -> Response {
     request.extensions_mut().insert(Arc::new(place));
+    keep_little(&mut request);
     pass(gateway, request).await
+}
+
+/// The library keeps a session's first request for as long as the session lives, and every header
+/// and the address of it keep the eight kilobytes they were read into. So only what is needed
+/// goes on, copied.
+fn keep_little(request: &mut Request<Body>) {
+    let needed = [
+        header::CONNECTION,
+        header::UPGRADE,
+        header::SEC_WEBSOCKET_KEY,
+        header::SEC_WEBSOCKET_VERSION,
+        header::CONTENT_TYPE,
+    ];
+    let mut headers = HeaderMap::with_capacity(needed.len());
+    for name in needed {
+        let value = request.headers().get(&name).map(HeaderValue::as_bytes);
+        if let Some(Ok(copy)) = value.map(HeaderValue::from_bytes) {
+            headers.insert(name, copy);
+        }
+    }
+    *request.headers_mut() = headers;
+    if let Ok(copy) = request.uri().to_string().parse() {
+        *request.uri_mut() = copy;
+    }
 }
 
 /// A client that is made to wait cannot say that it is alive: it sends one body at a time. So it

@@ -7,6 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use bytes::Bytes;
 use parking_lot::Mutex;
 use socketioxide::socket::Sid;
 use tokio::sync::Notify;
@@ -41,6 +42,18 @@ enum End {
     Leaving,
     /// Nothing more is said to it.
     Closing,
+}
+
+/// Something to say, the two ways there are.
+pub(super) trait Utterance {
+    /// Bytes it takes, at least.
+    fn size(&self) -> usize;
+    /// As a frame of ours.
+    fn packet(&self) -> Bytes;
+    /// Hands it to the library.
+    fn by_library(self) -> Result<(), Full>;
+    /// Whose they are.
+    fn outbox(&self) -> &SocketOutbox;
 }
 
 pub(super) struct Link {
@@ -107,25 +120,56 @@ impl Link {
         *attached = Some(conn);
     }
 
-    /// Counts bytes that are about to be handed to the library. [`Full`]: there is too much
-    /// unsent already, or some of it for too long. However large it is, one frame is always taken
-    /// by who has nothing unsent.
-    pub(super) fn account(&self, bytes: usize) -> Result<(), Full> {
-        let now = Instant::now();
-        let mut backlog = self.backlog.lock();
-        let unsent = backlog.unsent();
-        let is_too_much =
-            unsent > 0 && self.door.is_too_much(unsent + bytes as u64, backlog.age(now));
-        if self.is_closing() || is_too_much {
+    /// Says something to its client, whichever way it has to go: frames of ours go straight to
+    /// the stream once everything that the library was handed for this socket is out, so that
+    /// nothing overtakes. [`Full`]: there is too much unsent already, or some of it for too long;
+    /// however large it is, one is always taken by who has nothing unsent, and a last word by all.
+    pub(super) fn say(&self, words: impl Utterance, is_last: bool) -> Result<(), Full> {
+        if self.is_closing() && !is_last {
             return Err(Full);
         }
-        backlog.push(bytes, now);
+        let conn = self.conn.lock();
+        let Some(conn) = &*conn else {
+            self.account(words.size(), (0, Duration::ZERO), is_last)?;
+            return words.by_library();
+        };
+        let mut out = conn.out();
+        let ours = out.unsent(Instant::now());
+        if words.outbox().goes_direct(conn) {
+            let frames = words.packet();
+            self.is_room_for(frames.len(), ours, is_last)?;
+            conn.push(&mut out, &frames);
+            return Ok(());
+        }
+        self.account(words.size(), ours, is_last)?;
+        if out.is_websocket() {
+            words.outbox().hands_over(&mut out, &words.packet());
+        }
+        words.by_library()
+    }
+
+    /// Counts bytes that are about to be handed to the library.
+    fn account(&self, bytes: usize, ours: (u64, Duration), is_last: bool) -> Result<(), Full> {
+        self.is_room_for(bytes, ours, is_last)?;
+        self.backlog.lock().push(bytes, Instant::now());
         Ok(())
     }
 
-    /// The same for a last word, for which there is always room.
-    pub(super) fn account_last_word(&self, bytes: usize) {
-        self.backlog.lock().push(bytes, Instant::now());
+    fn is_room_for(&self, bytes: usize, ours: (u64, Duration), is_last: bool) -> Result<(), Full> {
+        let (unsent, age) = self.unsent(ours);
+        let is_too_much = unsent > 0 && self.door.is_too_much(unsent + bytes as u64, age);
+        if is_too_much && !is_last { Err(Full) } else { Ok(()) }
+    }
+
+    /// What is unsent by both writers, and the age of the oldest of it.
+    fn unsent(&self, (ours, age): (u64, Duration)) -> (u64, Duration) {
+        let backlog = self.backlog.lock();
+        (ours + backlog.unsent(), age.max(backlog.age(Instant::now())))
+    }
+
+    fn unsent_now(&self) -> (u64, Duration) {
+        let ours = self.conn.lock().as_ref().map(|conn| conn.out().unsent(Instant::now()));
+        self.unsent(ours.unwrap_or_default())
     }
 
     pub(super) fn wrote(&self, bytes: usize) {
@@ -141,11 +185,16 @@ impl Link {
         self.written.notify_waiters();
     }
 
+    /// Nothing of ours waits to be written.
+    pub(super) fn has_written(&self) {
+        self.written.notify_waiters();
+    }
+
     /// Returns when everything that was said has been written.
     async fn all_written(&self) {
         loop {
             let stirred = self.written.notified();
-            if self.backlog.lock().unsent() > 0 {
+            if self.unsent_now().0 > 0 {
                 stirred.await;
             } else if tokio::time::timeout(MOMENT, stirred).await.is_err() {
                 return;
@@ -175,9 +224,9 @@ impl Link {
     }
 
     /// Whether it should be closed as a slow consumer.
-    fn is_slow(&self, now: Instant) -> bool {
-        let backlog = self.backlog.lock();
-        self.door.is_too_much(backlog.unsent(), backlog.age(now))
+    fn is_slow(&self) -> bool {
+        let (unsent, age) = self.unsent_now();
+        self.door.is_too_much(unsent, age)
     }
 
     /// Stops reading from the client, until as many have resumed as have paused.
@@ -230,7 +279,14 @@ impl Link {
 
     /// `false`: it had come so far already.
     fn comes_to(&self, end: End) -> bool {
-        self.end.fetch_max(end as u8, Ordering::AcqRel) < end as u8
+        let is_new = self.end.fetch_max(end as u8, Ordering::AcqRel) < end as u8;
+        if is_new
+            && end == End::Closing
+            && let Some(conn) = &*self.conn.lock()
+        {
+            conn.out().shut();
+        }
+        is_new
     }
 
     /// Tells a client that is drained when its transport will be closed.
@@ -298,12 +354,12 @@ impl Link {
 
     /// Looked at once a second. One that should long be gone is ended again: so many may have
     /// ended at once that this one found no place among them.
-    pub(super) fn look(self: &Arc<Self>, now: Instant) {
+    pub(super) fn look(self: &Arc<Self>) {
         if self.is_closing() {
             if self.looks.fetch_add(1, Ordering::AcqRel) >= PATIENT_LOOKS {
                 self.end(false);
             }
-        } else if self.is_slow(now) {
+        } else if self.is_slow() {
             self.close(CloseReason::SlowConsumer);
         }
     }

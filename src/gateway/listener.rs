@@ -64,11 +64,10 @@ pub(super) async fn accept(
             }
         };
         prepare(&tcp, config.user_timeout);
-        let conn = Conn::new(peer, &door);
+        let (conn, stream) = Conn::open(tcp, peer, &door, place);
         let (router, closed) = (router.clone(), closed.clone());
         let header_timeout = config.header_timeout;
         door.lifecycle.spawn(async move {
-            let stream = ConnStream::new(tcp, conn.clone(), place);
             serve(stream, conn, router, header_timeout, closed).await;
         });
     }

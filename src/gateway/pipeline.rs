@@ -22,9 +22,13 @@ use socketioxide::{
     socket::Socket,
 };
 
-use super::{link::Link, outbox::SocketOutbox};
+use super::{
+    link::Link,
+    outbox::{Ack, SocketOutbox},
+};
 use crate::{
     error::{Error, Refusal},
+    events::say::ASKED,
     lifecycle::Lifecycle,
     rooms::{CloseReason, Frame, Outbox},
 };
@@ -50,7 +54,7 @@ pub(super) struct Reply {
 
 /// What is still owed to whoever sent an event.
 enum Due {
-    Ack(AckSender),
+    Ack(Ack),
     /// No answer, but word of a refusal.
     Notice,
     Nothing,
@@ -112,7 +116,8 @@ impl Reply {
 
 struct Incoming {
     text: String,
-    ack: Option<AckSender>,
+    ack: Option<Ack>,
+    asked: Instant,
 }
 
 /// Whether somebody works on the queue.
@@ -219,7 +224,8 @@ impl Pipe {
         while let Some(incoming) = self.next() {
             let reply = self.reply(incoming.ack);
             let unanswered = reply.again();
-            let heard = AssertUnwindSafe(self.hear(&incoming.text, reply)).catch_unwind().await;
+            let heard = ASKED.scope(incoming.asked, self.hear(&incoming.text, reply));
+            let heard = AssertUnwindSafe(heard).catch_unwind().await;
             if heard.is_err() {
                 unanswered.refuse(&Error::Internal(anyhow::anyhow!("a handler panicked")));
             }
@@ -245,7 +251,7 @@ impl Pipe {
         next
     }
 
-    fn reply(&self, ack: Option<AckSender>) -> Reply {
+    fn reply(&self, ack: Option<Ack>) -> Reply {
         let due = Arc::new(Mutex::new(ack.map_or(Due::Notice, Due::Ack)));
         Reply { outbox: self.outbox.clone(), due, notices: self.notices.clone() }
     }
@@ -303,13 +309,13 @@ pub(super) struct Inbound(pub(super) Arc<Pipe>);
 impl MessageHandler<LocalAdapter, ()> for Inbound {
     fn call(&self, socket: Arc<Socket<LocalAdapter>>, mut value: Value, ack: Option<i64>) {
         let sender = AckSender::from_message_parts(&socket, &mut value, &ack);
-        let ack = ack.and(sender.ok());
+        let ack = ack.zip(sender.ok()).map(|(id, sender)| Ack { id, sender });
         let text = match &value {
             Value::Str(text, _) => text.to_string(),
             // Attachments are refused by the parser, so this is not reached by text protocols.
             Value::Bytes(_) => String::new(),
         };
-        self.0.push(Incoming { text, ack });
+        self.0.push(Incoming { text, ack, asked: Instant::now() });
     }
 }
 

@@ -4,7 +4,7 @@ use std::{collections::HashSet, sync::Arc};
 use parking_lot::Mutex;
 
 use super::{
-    outbox::{CloseReason, Frame, Outbox},
+    outbox::{Batch, CloseReason, Frame, Full, Outbox},
     standing::Standing,
 };
 use crate::domain::{
@@ -80,11 +80,19 @@ impl Connection {
 
     /// Sends a frame; a connection that does not take it is closed. `false`: it was.
     pub fn push(&self, frame: &Frame) -> bool {
-        let taken = self.outbox.push(frame).is_ok();
-        if !taken {
+        self.or_close(self.outbox.push(frame))
+    }
+
+    /// The same for several.
+    pub fn push_all(&self, batch: &Batch) -> bool {
+        self.or_close(self.outbox.push_all(batch))
+    }
+
+    fn or_close(&self, taken: Result<(), Full>) -> bool {
+        if taken.is_err() {
             self.outbox.close(CloseReason::SlowConsumer);
         }
-        taken
+        taken.is_ok()
     }
 
     pub fn close(&self, reason: CloseReason) {

@@ -7,6 +7,8 @@ use crate::{
     domain::{id::RoomId, presence::Diff},
 };
 
+/// What is taken in before anything of it is written.
+const AT_ONCE: usize = 128;
 /// Between two tries while the store does not answer.
 const TRY_AGAIN: std::time::Duration = std::time::Duration::from_millis(250);
 /// How long presence changes are gathered before members are told.
@@ -20,15 +22,28 @@ impl Rooms {
             // The adapter goes on trying by itself.
             tracing::debug!(%error, "not yet listening to what concerns everyone");
         }
-        while let Some(heard) = hearing.recv().await {
-            match heard {
-                Heard::Entry(entry) => self.hear(entry),
-                Heard::Told(list) => list.into_iter().for_each(|told| self.dispatch(told)),
-                Heard::Act(act) => self.0.parts.heed.heed(&act, &self),
-                Heard::Presence(room, diff) => self.presence(&room, diff),
-                Heard::Gap { rooms, cause } => self.gap(rooms, cause),
+        let mut heard = Vec::with_capacity(AT_ONCE);
+        while hearing.recv_many(&mut heard, AT_ONCE).await > 0 {
+            let mut to_write: Vec<Arc<Hosted>> = Vec::new();
+            for heard in heard.drain(..) {
+                let written_in = self.take_in(heard);
+                to_write.extend(written_in.filter(|h| !to_write.iter().any(|o| Arc::ptr_eq(o, h))));
+            }
+            for hosted in to_write {
+                self.write_soon(&hosted);
             }
         }
+    }
+
+    fn take_in(&self, heard: Heard) -> Option<Arc<Hosted>> {
+        match heard {
+            Heard::Entry(entry) => return self.hear(entry),
+            Heard::Told(list) => list.into_iter().for_each(|told| self.dispatch(told)),
+            Heard::Act(act) => self.0.parts.heed.heed(&act, self),
+            Heard::Presence(room, diff) => self.presence(&room, diff),
+            Heard::Gap { rooms, cause } => self.gap(rooms, cause),
+        }
+        None
     }
 
     fn dispatch(&self, told: Told) {
@@ -65,7 +80,7 @@ impl Rooms {
     /// Members are told a little later, together with what else changes meanwhile.
     fn presence(&self, room: &RoomId, diff: Diff) {
         let Some(hosted) = self.hosted(room) else { return };
-        self.speech(&hosted).words.told(room, &News::Presence(&diff));
+        hosted.speech().words.told(room, &News::Presence(&diff));
         let waiting = {
             let mut state = hosted.state();
             match &mut state.pending {
@@ -80,19 +95,18 @@ impl Rooms {
             }
         };
         if !waiting {
-            let rooms = self.clone();
             self.0.parts.lifecycle.spawn_until_stop(async move {
                 tokio::time::sleep(GATHER).await;
-                rooms.tell_presence(&hosted);
+                Self::tell_presence(&hosted);
             });
         }
     }
 
-    fn tell_presence(&self, hosted: &Hosted) {
+    fn tell_presence(hosted: &Hosted) {
         let mut state = hosted.state();
         let Some(diff) = state.pending.take() else { return };
         if !(diff.joined.is_empty() && diff.left.is_empty() && diff.changed.is_empty()) {
-            state.members.tell(&News::Presence(&diff), &self.speech(hosted));
+            state.members.tell(&News::Presence(&diff), &hosted.speech());
         }
     }
 

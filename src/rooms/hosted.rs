@@ -9,7 +9,7 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::{Notify, watch};
 
 use super::{
-    Connection, READY_WITHIN, Rooms,
+    Connection, READY_WITHIN, Rooms, Words,
     members::{Members, Speech},
     recent::Recent,
     tail::Past,
@@ -42,6 +42,7 @@ pub(super) enum Phase {
 
 pub(super) struct Hosted {
     pub(super) room: RoomId,
+    words: Arc<dyn Words>,
     state: Mutex<State>,
     /// Whether its position is known.
     opened: watch::Sender<bool>,
@@ -67,12 +68,17 @@ pub(super) struct State {
     pub(super) recent: Option<Recent>,
     /// What is handed out while somebody reads the log.
     pub(super) recording: Option<Vec<Arc<Entry>>>,
+    /// When entries were last written to its members, and whether somebody will do so.
+    pub(super) written: Option<Instant>,
+    pub(super) is_to_write: bool,
     pub(super) last_entry: Option<Instant>,
     pub(super) last_beacon: Option<Instant>,
+    /// What was said here and not heard here yet, and since when.
+    pub(super) unheard: Option<(u64, Instant)>,
 }
 
 impl Hosted {
-    pub(super) fn new(room: RoomId) -> Arc<Self> {
+    pub(super) fn new(room: RoomId, words: Arc<dyn Words>) -> Arc<Self> {
         let state = State {
             phase: Phase::Opening,
             track: Track::default(),
@@ -85,11 +91,15 @@ impl Hosted {
             closed: false,
             recent: None,
             recording: None,
+            written: None,
+            is_to_write: false,
             last_entry: None,
             last_beacon: None,
+            unheard: None,
         };
         Arc::new(Self {
             room,
+            words,
             state: Mutex::new(state),
             opened: watch::Sender::new(false),
             reading: AtomicBool::new(false),
@@ -102,13 +112,17 @@ impl Hosted {
     }
 
     pub(super) fn buffer(&self, connection: &Arc<Connection>, most: usize) -> bool {
-        self.state().members.buffer(connection, most)
+        self.state().members.buffer(connection, most, &self.speech())
+    }
+
+    pub(super) fn speech(&self) -> Speech<'_> {
+        Speech { room: &self.room, words: &*self.words }
     }
 
     /// Takes a member out; `true`: it was the last.
     pub(super) fn remove(&self, id: &ConnectionId) -> bool {
         let mut state = self.state();
-        state.members.remove(id);
+        state.members.remove(id, &self.speech());
         state.members.is_empty()
     }
 
@@ -221,8 +235,7 @@ impl Entered {
     /// log's `head` was what it was told; until there it catches up.
     pub fn go_live(mut self, read: Option<&(Epoch, u64)>, head: u64) {
         self.live = true;
-        let words = &*self.rooms.0.parts.words;
-        let speech = Speech { room: &self.hosted.room, words };
+        let speech = self.hosted.speech();
         let mut state = self.hosted.state();
         if !state.members.go_live(&self.connection.id, (read, head), &speech) {
             super::repair::beacon(&mut state, &speech);
@@ -237,10 +250,8 @@ impl Drop for Entered {
         }
         if self.was_member {
             // A second join that failed: it goes on hearing as before, and fetches what it missed.
-            let words = &*self.rooms.0.parts.words;
-            let speech = Speech { room: &self.hosted.room, words };
             let mut state = self.hosted.state();
-            state.members.go_live(&self.connection.id, (None, 0), &speech);
+            state.members.go_live(&self.connection.id, (None, 0), &self.hosted.speech());
         } else {
             self.rooms.leave(&self.connection, &self.hosted.room);
         }

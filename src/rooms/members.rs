@@ -1,7 +1,7 @@
 //! The members of one hosted room, and how news reaches each in its own words.
 use std::{collections::HashMap, sync::Arc};
 
-use super::{Connection, Frame, News, Words};
+use super::{Batch, Connection, Frame, News, Words};
 use crate::domain::{
     id::{ConnectionId, Epoch, RoomId},
     message::Entry,
@@ -27,28 +27,46 @@ struct Member {
 }
 
 #[derive(Default)]
-pub(super) struct Members(HashMap<ConnectionId, Member>);
+pub(super) struct Members {
+    here: HashMap<ConnectionId, Member>,
+    /// Handed out, but not yet written: what comes close together is written together. Whatever
+    /// changes who hears, or says anything else, writes these first.
+    gathered: Vec<Arc<Entry>>,
+    /// Deliveries since the last time this was asked.
+    handed: u64,
+}
 
 impl Members {
     pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.here.is_empty()
+    }
+
+    pub(super) fn take_handed(&mut self) -> u64 {
+        std::mem::take(&mut self.handed)
     }
 
     /// Adds a member, or makes one that is here read again. `false`: there are `most`.
-    pub(super) fn buffer(&mut self, connection: &Arc<Connection>, most: usize) -> bool {
-        if self.0.len() >= most && !self.0.contains_key(&connection.id) {
+    pub(super) fn buffer(
+        &mut self,
+        connection: &Arc<Connection>,
+        most: usize,
+        speech: &Speech<'_>,
+    ) -> bool {
+        if self.here.len() >= most && !self.here.contains_key(&connection.id) {
             return false;
         }
+        self.write(speech);
         let ear = Ear::Buffering { entries: Vec::new(), overflowed: false };
-        self.0.insert(
+        self.here.insert(
             connection.id.clone(),
             Member { connection: connection.clone(), ear, came_at: 0 },
         );
         true
     }
 
-    pub(super) fn remove(&mut self, id: &ConnectionId) {
-        self.0.remove(id);
+    pub(super) fn remove(&mut self, id: &ConnectionId, speech: &Speech<'_>) {
+        self.write(speech);
+        self.here.remove(id);
     }
 
     /// Lets a member hear live what lies after what it has read. `false`: too much came
@@ -59,7 +77,8 @@ impl Members {
         (read, came_at): (Option<&(Epoch, u64)>, u64),
         speech: &Speech<'_>,
     ) -> bool {
-        let Some(member) = self.0.get_mut(id) else { return true };
+        self.write(speech);
+        let Some(member) = self.here.get_mut(id) else { return true };
         member.came_at = came_at;
         let live = Ear::Live { read: read.cloned() };
         let Ear::Buffering { entries, overflowed } = std::mem::replace(&mut member.ear, live)
@@ -84,42 +103,54 @@ impl Members {
 
     /// Whether what follows a number is something that a member has missed before it came.
     pub(super) fn is_behind(&self, id: &ConnectionId, seq: u64) -> bool {
-        self.0.get(id).is_some_and(|member| seq < member.came_at)
+        self.here.get(id).is_some_and(|member| seq < member.came_at)
     }
 
-    /// Hands an entry to every member, encoded once per view; how many were sent it.
-    pub(super) fn hand_out(&mut self, entry: &Arc<Entry>, speech: &Speech<'_>) -> u64 {
+    /// Takes an entry for every member; [`Members::write`] brings it to them. How many wait now.
+    pub(super) fn gather(&mut self, entry: &Arc<Entry>) -> usize {
+        self.gathered.push(entry.clone());
+        self.gathered.len()
+    }
+
+    /// Hands what was gathered to every member, encoded once per view.
+    pub(super) fn write(&mut self, speech: &Speech<'_>) {
+        if self.gathered.is_empty() {
+            return;
+        }
+        let entries = std::mem::take(&mut self.gathered);
         let mut encoded = Encoded::default();
-        let mut handed = 0;
-        for member in self.0.values_mut() {
+        for member in self.here.values_mut() {
             match &mut member.ear {
-                Ear::Buffering { entries, overflowed } if entries.len() >= MOST_BUFFERED => {
-                    entries.clear();
-                    *overflowed = true;
-                }
-                Ear::Buffering { entries, .. } => entries.push(entry.clone()),
-                Ear::Live { read } if is_new(entry, read.as_ref()) => {
-                    let frames = encoded.get(member.connection.view(), speech, &News::Entry(entry));
-                    if !frames.is_empty() && frames.iter().all(|f| member.connection.push(f)) {
-                        handed += 1;
+                Ear::Buffering { entries: kept, overflowed } => {
+                    if kept.len() + entries.len() > MOST_BUFFERED {
+                        kept.clear();
+                        *overflowed = true;
+                    } else {
+                        kept.extend(entries.iter().cloned());
                     }
                 }
-                Ear::Live { .. } => {}
+                Ear::Live { read } => {
+                    let had = entries.iter().take_while(|e| !is_new(e, read.as_ref())).count();
+                    let view = member.connection.view();
+                    let batch = encoded.get((view, had), || {
+                        entries[had..].iter().flat_map(|e| speech.frames(&News::Entry(e), view))
+                    });
+                    if !batch.frames.is_empty() && member.connection.push_all(batch) {
+                        self.handed += (entries.len() - had) as u64;
+                    }
+                }
             }
         }
-        handed
     }
 
     /// Tells every member that hears live.
-    pub(super) fn tell(&self, news: &News<'_>, speech: &Speech<'_>) {
+    pub(super) fn tell(&mut self, news: &News<'_>, speech: &Speech<'_>) {
+        self.write(speech);
         let mut encoded = Encoded::default();
-        for member in self.0.values() {
+        for member in self.here.values() {
             if matches!(member.ear, Ear::Live { .. }) {
-                for frame in encoded.get(member.connection.view(), speech, news) {
-                    if !member.connection.push(frame) {
-                        break;
-                    }
-                }
+                let view = member.connection.view();
+                member.connection.push_all(encoded.get((view, 0), || speech.frames(news, view)));
             }
         }
     }
@@ -132,8 +163,9 @@ impl Members {
         head: Option<(&Epoch, u64)>,
         speech: &Speech<'_>,
     ) {
+        self.write(speech);
         let mut encoded = Encoded::default();
-        for member in self.0.values_mut() {
+        for member in self.here.values_mut() {
             member.came_at = 0;
             let read = match &mut member.ear {
                 Ear::Live { read } => read,
@@ -157,9 +189,7 @@ impl Members {
                     }
                 }
             } else {
-                for frame in encoded.get(view, speech, news) {
-                    member.connection.push(frame);
-                }
+                member.connection.push_all(encoded.get((view, 0), || speech.frames(news, view)));
             }
             *read = head.map(|(epoch, seq)| (epoch.clone(), seq));
         }
@@ -184,14 +214,20 @@ impl Speech<'_> {
     }
 }
 
-/// One piece of news in each view that somebody has; there are few views.
+/// The same news in each view that somebody has, and without the first few for who has read them;
+/// there are few of either.
 #[derive(Default)]
-struct Encoded(Vec<(View, Vec<Frame>)>);
+struct Encoded(Vec<((View, usize), Batch)>);
 
 impl Encoded {
-    fn get(&mut self, view: View, speech: &Speech<'_>, news: &News<'_>) -> &[Frame] {
-        let at = self.0.iter().position(|(v, _)| *v == view).unwrap_or_else(|| {
-            self.0.push((view, speech.frames(news, view)));
+    fn get<F: IntoIterator<Item = Frame>>(
+        &mut self,
+        key: (View, usize),
+        frames: impl FnOnce() -> F,
+    ) -> &Batch {
+        let at = self.0.iter().position(|(k, _)| *k == key).unwrap_or_else(|| {
+            let frames = frames().into_iter().collect();
+            self.0.push((key, Batch { frames, ..Batch::default() }));
             self.0.len() - 1
         });
         &self.0[at].1

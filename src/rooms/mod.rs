@@ -24,7 +24,7 @@ use tokio::sync::Semaphore;
 pub use self::{
     connection::Connection,
     hosted::Entered,
-    outbox::{CloseReason, Frame, Full, Outbox, raw},
+    outbox::{Batch, CloseReason, Frame, Full, Outbox, raw},
     standing::Standing,
     tail::{Past, Retention},
 };
@@ -166,7 +166,7 @@ impl Rooms {
     }
 
     fn host(&self, room: &RoomId) -> Arc<Hosted> {
-        let here = Hosted::new(room.clone());
+        let here = Hosted::new(room.clone(), self.0.parts.words.clone());
         self.0.parts.metrics.hosted_rooms.add(1, &[]);
         self.0.parts.lifecycle.spawn_until_stop(repair::open(self.clone(), here.clone()));
         here

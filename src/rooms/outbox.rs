@@ -1,6 +1,10 @@
 //! What leaves for one connection, and what happens when it does not take it.
-use std::{borrow::Cow, sync::Arc};
+use std::{
+    borrow::Cow,
+    sync::{Arc, OnceLock},
+};
 
+use bytes::Bytes;
 use schemars::JsonSchema;
 use serde::{Serialize, Serializer, ser::SerializeTuple};
 use serde_json::value::RawValue;
@@ -10,16 +14,18 @@ use serde_json::value::RawValue;
 pub struct Frame {
     pub event: Cow<'static, str>,
     pub args: Arc<[Box<RawValue>]>,
+    /// What the gateway made of it for each namespace, once.
+    pub encoded: [OnceLock<Bytes>; 2],
 }
 
 impl Frame {
     /// An event with one argument.
     pub fn new(event: &'static str, payload: &impl Serialize) -> Self {
-        Self { event: Cow::Borrowed(event), args: Arc::new([raw(payload)]) }
+        Self::with_args(event, vec![raw(payload)])
     }
 
     pub fn with_args(event: impl Into<Cow<'static, str>>, args: Vec<Box<RawValue>>) -> Self {
-        Self { event: event.into(), args: args.into() }
+        Self { event: event.into(), args: args.into(), encoded: Default::default() }
     }
 
     /// Bytes it takes on the wire, at least.
@@ -42,6 +48,14 @@ impl Serialize for Frame {
         }
         tuple.end()
     }
+}
+
+/// Frames that go together, in order: written once for each connection.
+#[derive(Debug, Default)]
+pub struct Batch {
+    pub frames: Vec<Frame>,
+    /// What the gateway made of them for each namespace, once.
+    pub joined: [OnceLock<Bytes>; 2],
 }
 
 /// The connection does not take what it is sent: it has too much unsent, or is gone.
@@ -78,6 +92,10 @@ pub trait Outbox: Send + Sync {
     /// Takes a frame, or says [`Full`]: then nothing later may be pushed for it either, and the
     /// caller closes it.
     fn push(&self, frame: &Frame) -> Result<(), Full>;
+    /// The same for several; none is taken after one that was not.
+    fn push_all(&self, batch: &Batch) -> Result<(), Full> {
+        batch.frames.iter().try_for_each(|frame| self.push(frame))
+    }
     /// Closes the transport, so that the client comes back by itself.
     fn close(&self, reason: CloseReason);
 }

@@ -24,8 +24,9 @@ use crate::{
     telemetry::metrics::Metrics,
 };
 
-/// Places looked at for ended graces at once.
+/// Places looked at for ended graces at once, at most; all of them in so many steps.
 const AT_ONCE: usize = 64;
+const STEPS: usize = 3;
 
 /// Cheap to clone.
 #[derive(Clone)]
@@ -250,8 +251,9 @@ impl Presence {
         let here = self.0.here.lock();
         let mut round = self.0.round.lock();
         let begin = if *round >= here.len() { 0 } else { *round };
-        *round = begin + AT_ONCE;
-        here.keys().skip(begin).take(AT_ONCE).cloned().collect()
+        let some = here.len().div_ceil(STEPS).min(AT_ONCE);
+        *round = begin + some;
+        here.keys().skip(begin).take(some).cloned().collect()
     }
 
     /// Compares place by place, and makes the store match.

@@ -24,6 +24,8 @@ use crate::{
 
 /// Between two tries while the store does not answer.
 const TRY_AGAIN: Duration = Duration::from_millis(500);
+/// Entries that wait to be written together; at it they are written.
+const MOST_GATHERED: usize = 256;
 
 /// Subscribe, then read, never the reverse: makes a room's position known.
 pub(super) async fn open(rooms: Rooms, hosted: Arc<Hosted>) {
@@ -56,22 +58,27 @@ async fn begin(rooms: &Rooms, hosted: &Arc<Hosted>) -> Result<bool> {
 }
 
 impl Rooms {
-    /// An entry was heard.
-    pub(super) fn hear(&self, entry: Arc<Entry>) {
-        let Some(hosted) = self.hosted(&entry.room) else { return };
+    /// An entry was heard: the room that has something to write now, if it has.
+    pub(super) fn hear(&self, entry: Arc<Entry>) -> Option<Arc<Hosted>> {
+        let hosted = self.hosted(&entry.room)?;
         let mut state = hosted.state();
         state.last_entry = Some(Instant::now());
         if state.phase != Phase::Live {
             state.hold(entry);
-            return;
+            return None;
         }
         match state.track.judge(&entry.position, &entry.mid) {
-            Verdict::Deliver => self.hand_out(&hosted, &mut state, &entry),
-            Verdict::Drop => {}
+            Verdict::Deliver => {
+                self.hand_out(&hosted, &mut state, &entry);
+                drop(state);
+                Some(hosted)
+            }
+            Verdict::Drop => None,
             Verdict::Doubt | Verdict::Gap | Verdict::NewEpoch => {
                 state.hold(entry);
                 drop(state);
                 self.repair(&hosted, "out_of_turn");
+                None
             }
         }
     }
@@ -90,21 +97,47 @@ impl Rooms {
         self.0.parts.lifecycle.spawn_until_stop(async move { fill(&rooms, &hosted).await });
     }
 
+    /// An entry is next: it counts as handed out, and is soon written.
     fn hand_out(&self, hosted: &Hosted, state: &mut State, entry: &Arc<Entry>) {
-        let speech = self.speech(hosted);
         state.track.advance(&entry.position, &entry.mid);
         state.typing.stop(entry.author.user());
         state.note(entry);
-        let handed = state.members.hand_out(entry, &speech);
+        let waiting = state.members.gather(entry);
         let age = clock::now_ms().saturating_sub(entry.ts);
-        self.0.parts.metrics.delivered.add(handed, &[]);
         #[expect(clippy::cast_precision_loss, reason = "an age in ms fits")]
         self.0.parts.metrics.delivery_seconds.record(age as f64 / 1_000.0, &[]);
-        speech.words.told(&hosted.room, &News::Entry(entry));
+        hosted.speech().words.told(&hosted.room, &News::Entry(entry));
+        if waiting >= MOST_GATHERED {
+            self.write(hosted, state);
+        }
     }
 
-    pub(super) fn speech<'a>(&'a self, hosted: &'a Hosted) -> Speech<'a> {
-        Speech { room: &hosted.room, words: &*self.0.parts.words }
+    fn write(&self, hosted: &Hosted, state: &mut State) {
+        state.members.write(&hosted.speech());
+        state.written = Some(Instant::now());
+        self.0.parts.metrics.delivered.add(state.members.take_handed(), &[]);
+    }
+
+    /// Writes what was handed out: at once in a room where little happens, else together with what
+    /// else comes within `rooms.gather`.
+    pub(super) fn write_soon(&self, hosted: &Arc<Hosted>) {
+        let mut state = hosted.state();
+        let due = state.written.map(|at| at + self.0.parts.config.gather);
+        match due.filter(|due| *due > Instant::now()) {
+            None => self.write(hosted, &mut state),
+            Some(_) if state.is_to_write => {}
+            Some(due) => {
+                state.is_to_write = true;
+                let (rooms, hosted) = (self.clone(), hosted.clone());
+                // Also while the node stops: what was acknowledged is still brought to those here.
+                self.0.parts.lifecycle.spawn(async move {
+                    tokio::time::sleep_until(due.into()).await;
+                    let mut state = hosted.state();
+                    state.is_to_write = false;
+                    rooms.write(&hosted, &mut state);
+                });
+            }
+        }
     }
 }
 
@@ -153,6 +186,7 @@ async fn read_on(rooms: &Rooms, hosted: &Arc<Hosted>) -> Result<bool> {
                 // Nothing on this page can be read here; no hurry to look at it again.
                 return Err(Error::unavailable(Outcome::None));
             }
+            rooms.write(hosted, &mut state);
             return Ok(false);
         }
     }
@@ -170,6 +204,7 @@ fn release_held(rooms: &Rooms, hosted: &Hosted, state: &mut State) -> bool {
             Verdict::Gap | Verdict::NewEpoch => dense = false,
         }
     }
+    rooms.write(hosted, state);
     if dense {
         state.phase = Phase::Live;
     }
@@ -193,7 +228,7 @@ fn reset(
         head: head.map_or(0, |head| head.seq),
         epoch: head.map(|head| &head.epoch),
     };
-    let speech = rooms.speech(hosted);
+    let speech = hosted.speech();
     state.members.reset(&news, head.map(|head| (&head.epoch, head.seq)), &speech);
     speech.words.told(&hosted.room, &news);
 }

@@ -71,13 +71,13 @@ impl Rooms {
             return;
         }
         if !std::mem::replace(&mut typing.telling, true) {
-            let task = tell_until_quiet(self.clone(), hosted.clone());
+            let task = tell_until_quiet(hosted.clone());
             self.0.parts.lifecycle.spawn_until_stop(task);
         }
     }
 
     /// Tells the set if it has changed; `true`: nobody types any more.
-    fn say_typing(&self, hosted: &Hosted) -> bool {
+    fn say_typing(hosted: &Hosted) -> bool {
         let mut state = hosted.state();
         let typing = &mut state.typing;
         typing.typers.retain(|_, (_, since)| since.elapsed() < EXPIRES);
@@ -94,13 +94,13 @@ impl Rooms {
         let more = now.len() - users.len();
         typing.told = now;
         let news = News::Typing { users: &users, more };
-        state.members.tell(&news, &self.speech(hosted));
+        state.members.tell(&news, &hosted.speech());
         quiet
     }
 }
 
-async fn tell_until_quiet(rooms: Rooms, hosted: Arc<Hosted>) {
-    while !rooms.say_typing(&hosted) && !hosted.state().is_closed() {
+async fn tell_until_quiet(hosted: Arc<Hosted>) {
+    while !Rooms::say_typing(&hosted) && !hosted.state().is_closed() {
         tokio::time::sleep(AT_MOST_EVERY).await;
     }
 }

@@ -43,7 +43,9 @@ impl Rooms {
             let all = self.all_hosted();
             self.say_heads(&all);
             forget_unused(&all);
-            if let Err(error) = self.look_twice(&due).await {
+            let deaf = all.into_iter().filter(|hosted| has_not_heard_itself(hosted));
+            let doubtful: Vec<_> = due.into_iter().chain(deaf).collect();
+            if let Err(error) = self.look_twice(&doubtful).await {
                 tracing::debug!(%error, "cannot compare positions");
             }
         }
@@ -76,9 +78,18 @@ impl Rooms {
         Ok(())
     }
 
-    /// A message of this node was heard by nobody although this node hosts the room.
-    pub fn suspect(&self, room: &RoomId) {
+    /// A message of this node is in the log, and was heard by so many nodes. By nobody, although
+    /// this node hosts the room: the subscription is deaf. By others only, who may have found out
+    /// before us: that is seen when it does not come.
+    pub fn said(&self, room: &RoomId, seq: u64, heard_by: u64) {
         let Some(hosted) = self.hosted(room) else { return };
+        if heard_by > 0 {
+            let mut state = hosted.state();
+            if state.track.last() < seq {
+                state.unheard.get_or_insert((seq, Instant::now()));
+            }
+            return;
+        }
         let this = self.clone();
         self.0.parts.lifecycle.spawn_until_stop(async move {
             if let Err(error) = this.look_twice(&[hosted]).await {
@@ -93,7 +104,7 @@ impl Rooms {
             let active = state.last_entry.is_some_and(|at| at.elapsed() < ACTIVE);
             let beacon = self.0.parts.config.beacon;
             if active && state.last_beacon.is_none_or(|at| at.elapsed() >= beacon) {
-                repair::beacon(&mut state, &self.speech(hosted));
+                repair::beacon(&mut state, &hosted.speech());
             }
         }
     }
@@ -136,6 +147,18 @@ fn forget_unused(hosted: &[Arc<Hosted>]) {
     }
 }
 
+/// Whether something was said here a while ago that has not come back; asked once for each.
+fn has_not_heard_itself(hosted: &Hosted) -> bool {
+    let mut state = hosted.state();
+    let Some((seq, since)) = state.unheard else { return false };
+    let is_heard = state.track.last() >= seq;
+    let is_late = since.elapsed() >= ON_ITS_WAY;
+    if is_heard || is_late {
+        state.unheard = None;
+    }
+    is_late && !is_heard
+}
+
 fn differs(hosted: &Hosted, head: Option<&Head>) -> bool {
     let state = hosted.state();
     let Some(head) = head else { return state.track.epoch().is_some() };
@@ -148,4 +171,48 @@ fn differs(hosted: &Hosted, head: Option<&Head>) -> bool {
 
 fn slice_of(room: &RoomId, slices: u32) -> u32 {
     room.as_str().bytes().fold(0u32, |h, b| h.wrapping_mul(31).wrapping_add(u32::from(b))) % slices
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        clock,
+        domain::{
+            position::{Position, Track},
+            view::View,
+        },
+        rooms::{Frame, News, Words},
+    };
+
+    /// Has no words for anything.
+    struct Mute;
+
+    impl Words for Mute {
+        fn frames(&self, _: &RoomId, _: &News<'_>, _: View) -> Vec<Frame> {
+            Vec::new()
+        }
+        fn told(&self, _: &RoomId, _: &News<'_>) {}
+    }
+
+    #[test]
+    fn what_was_said_here_and_does_not_come_back_puts_the_room_in_doubt_once() {
+        let hosted = Hosted::new("hot".parse().unwrap(), Arc::new(Mute));
+        assert!(!has_not_heard_itself(&hosted), "nothing was said");
+
+        hosted.state().unheard = Some((1, Instant::now()));
+        assert!(!has_not_heard_itself(&hosted), "it may be on its way");
+
+        let a_while_ago = Instant::now().checked_sub(ON_ITS_WAY * 2).unwrap();
+        hosted.state().unheard = Some((1, a_while_ago));
+        assert!(has_not_heard_itself(&hosted));
+        assert!(!has_not_heard_itself(&hosted), "that was looked into");
+
+        let mut track = Track::default();
+        track.advance(&Position { epoch: clock::new_epoch(), seq: 1 }, &clock::new_mid());
+        hosted.state().track = track;
+        hosted.state().unheard = Some((1, a_while_ago));
+        assert!(!has_not_heard_itself(&hosted), "it came back");
+        assert_eq!(hosted.state().unheard, None);
+    }
 }

@@ -66,6 +66,10 @@ metrics! {
     reaped: Counter<u64>,
     /// 1 while the store answers.
     store_up: Gauge<u64>,
+    /// Tasks of the runtime that are alive.
+    runtime_tasks: Gauge<u64>,
+    /// How late a task ran that had asked to be woken, ten times a second, in seconds.
+    runtime_lag_seconds: Histogram<f64>,
 }
 
 impl Metrics {

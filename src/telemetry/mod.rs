@@ -1,6 +1,7 @@
 //! What the process says of itself: logs and metrics.
 mod logs;
 pub mod metrics;
+pub mod runtime;
 
 use anyhow::Context;
 use opentelemetry::metrics::MeterProvider;
@@ -52,6 +53,7 @@ impl Telemetry {
     /// All metrics as Prometheus' text. Empty, with an error in the log, if they cannot be written:
     /// a scrape without our metrics is noticed, and no reason to fail the process.
     pub fn render(&self) -> String {
+        runtime::count_tasks(&self.metrics);
         TextEncoder::new().encode_to_string(&self.registry.gather()).unwrap_or_else(|error| {
             tracing::error!(%error, "the metrics cannot be written as text");
             String::new()

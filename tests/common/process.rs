@@ -21,8 +21,16 @@ pub(crate) struct Process {
 impl Process {
     /// The binary under test, with these arguments and nothing of the environment's settings.
     pub(crate) fn hubbub(arguments: impl IntoIterator<Item = String>) -> Self {
+        Self::hubbub_with(arguments, &[])
+    }
+
+    /// The same, with these variables.
+    pub(crate) fn hubbub_with(
+        arguments: impl IntoIterator<Item = String>,
+        variables: &[(String, String)],
+    ) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_hubbub"));
-        command.env_clear().args(arguments);
+        command.env_clear().envs(variables.iter().cloned()).args(arguments);
         Self::start("hubbub", command)
     }
 

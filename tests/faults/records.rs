@@ -382,10 +382,6 @@ impl Recorder {
         Ok(Self { client, clock, written: Mutex::new(written) })
     }
 
-    pub(crate) fn client(&self) -> &Client {
-        &self.client
-    }
-
     /// Writes an event down as happening now; says when that is.
     pub(crate) fn note(&self, event: Event) -> Micros {
         let mut written = self.written.lock();

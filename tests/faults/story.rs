@@ -2,16 +2,27 @@
 //! scenario adds what its own row demands.
 use std::{collections::HashSet, fmt::Write, time::Duration};
 
+use futures_util::future::join_all;
 use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
 
 use crate::{
-    checker::{self, Check, Invariant, Permissions, Phase, Selection, Statistics},
+    checker::{self, Check, Invariant, Permissions, Phase, Selection, Statistics, has_given_back},
     records::{ClientRecords, Event, Micros, Name, Record},
     run::{Run, Scale},
-    stage::Stage,
+    stage::{Node, Stage},
     swarm::{Seat, Swarm, is_watcher},
 };
 
+/// Nodes are warm once their memory grows by no more than a part of it, this one, in this time; and
+/// how long that is waited for.
+const WARM: u64 = 50;
+const WARMS_FOR: Duration = Duration::from_secs(2);
+const WARM_WITHIN: Duration = Duration::from_secs(40);
+/// How long it may take, after all is healed, until nobody holds more than before; and how long the
+/// runtimes' lag is measured each time.
+const GIVES_BACK_WITHIN: Duration = Duration::from_mins(1);
+const LOOKS_FOR: Duration = Duration::from_secs(4);
 /// How long it may take, after all is healed, until everybody has everything.
 const SETTLES_WITHIN: Duration = Duration::from_mins(1);
 
@@ -28,19 +39,40 @@ pub(crate) struct Story {
 }
 
 impl Run {
-    /// What the nodes hold before anything is done to them; for [`Run::settled`].
-    pub(crate) fn baseline(&self, stage: &Stage) {
-        if self.scale == Scale::Full {
-            stage.nodes.iter().for_each(|node| node.sample(Phase::Baseline));
+    /// What the nodes hold before anything is done to them; for [`Run::settled`]. They are looked
+    /// at until they are warm: a process that has just begun grows for a while by itself.
+    pub(crate) async fn baseline(&self, stage: &Stage) {
+        if self.scale != Scale::Full {
+            return;
         }
+        let memory = || stage.nodes.iter().map(Node::memory).sum::<u64>();
+        let end = Instant::now() + WARM_WITHIN;
+        let mut before = 0;
+        while memory() > before + before / WARM && Instant::now() < end {
+            before = memory();
+            self.lasts(WARMS_FOR).await;
+        }
+        join_all(stage.nodes.iter().map(|node| node.sample(Phase::Baseline, None))).await;
+        stage.sample_store(Phase::Baseline).await;
     }
 
-    /// What they hold some time after healing, under the same load: V12. The full set only.
+    /// What they hold at most a minute after healing, under the same load: V12. It is looked at
+    /// until all is given back; what is sooner back need not be waited for. The full set only.
     pub(crate) async fn settled(&self, stage: &Stage, swarm: &Swarm) {
-        if self.scale == Scale::Full {
-            swarm.all_live().await;
-            self.lasts(Duration::from_mins(1)).await;
-            stage.nodes.iter().for_each(|node| node.sample(Phase::Settled));
+        if self.scale != Scale::Full {
+            return;
+        }
+        swarm.all_live().await;
+        let end = Instant::now() + GIVES_BACK_WITHIN;
+        loop {
+            let lags = join_all(stage.nodes.iter().map(Node::lags)).await;
+            self.lasts(LOOKS_FOR).await;
+            let looks = stage.nodes.iter().zip(&lags);
+            join_all(looks.map(|(node, lags)| node.sample(Phase::Settled, Some(lags)))).await;
+            stage.sample_store(Phase::Settled).await;
+            if Instant::now() >= end || self.notes.with_facts(|facts| has_given_back(facts)) {
+                return;
+            }
         }
     }
 

@@ -19,3 +19,4 @@ mod rooms;
 mod shutdown;
 mod slow;
 mod tokens;
+mod torture;

@@ -16,7 +16,7 @@
 //! | `{r:P}:leaving` | sorted set | user by the end of its grace |
 //! | `{r:P}:users` | sorted set, all 0 | users, paged by id and counted |
 //! | `{r:P}:people` | hash | user → json of Person |
-//! | `{r:P}:order` | number | how many connections ever came |
+//! | `{r:P}:order` | number | how many connections came since there was none |
 //! | `{r:P}:classic` | sorted set | `<node>/<connection>/<name>` by order |
 //! | `{n:<node>}:rooms` | set | places this node may have members in; no fewer than it has |
 //! | `{n}:leases` | sorted set | node by the end of its lease |

@@ -127,7 +127,8 @@ pub(crate) struct StoreSample {
     /// Entries of all `m:` hashes.
     pub(crate) members: u64,
     pub(crate) leases: u64,
-    /// Keys that are neither logs, nor metas, nor idempotency keys.
+    /// Keys that are neither logs, nor metas, nor idempotency keys, nor `m:` hashes: of these there
+    /// is one for each node in each room, and clients come back elsewhere.
     pub(crate) keys: u64,
 }
 

@@ -31,7 +31,8 @@ pub(crate) use self::{
         Exit, Facts, Fault, History, LogLine, Phase, ProcessSample, Run, Shown, StoreSample,
         Target, Truth, What,
     },
-    permissions::{Allowance, Loss, Permissions},
+    nodes_v11_v12::has_given_back,
+    permissions::{Allowance, Growth, Loss, Permissions},
     statistics::{Selection, Statistics},
     trials::trials,
     verdict::{Ruling, Verdict},
@@ -94,7 +95,7 @@ impl<'a> Check<'a> {
             presence_v9::shown_is_true(&index),
             answers_v10::sends_are_answered(&index),
             nodes_v11_v12::nodes_live(&index),
-            nodes_v11_v12::all_is_given_back(&index),
+            nodes_v11_v12::all_is_given_back(&run.facts),
         ];
         let verdict = Verdict::sorted(judgements, std::mem::take(&mut index.oddities));
         Self { index, logs, counts, verdict }

@@ -43,6 +43,12 @@ pub(crate) enum Verb {
         by: Duration,
         jitter: Duration,
     },
+    /// Of a hundred pieces so many are lost, and come again after this time, and after twice it if
+    /// they are lost again, with all that follows behind them: a lost packet as TCP shows it.
+    Loss {
+        of_hundred: u32,
+        again: Duration,
+    },
     /// So many bytes a second, each way.
     Rate(u32),
     /// Each such reply of Redis is lost, whole; what is pushed does not count. With `cut`, its
@@ -94,6 +100,9 @@ const WIDE: Width = Width { chunk: 16 << 10, chunks: 64, window: None };
 /// So little that a reader who stalls is soon felt at the other end.
 const NARROW: Width = Width { chunk: 512, chunks: 4, window: Some(4 << 10) };
 
+/// As quick as any, and yet so little that a reader who stands still is felt within megabytes.
+const BOUNDED: Width = Width { chunk: 16 << 10, chunks: 8, window: Some(128 << 10) };
+
 /// How a proxy is made.
 #[derive(Debug, Clone)]
 pub(crate) struct Plan {
@@ -126,6 +135,10 @@ impl Plan {
 
     pub(crate) fn narrow(self) -> Self {
         Self { width: NARROW, ..self }
+    }
+
+    pub(crate) fn bounded(self) -> Self {
+        Self { width: BOUNDED, ..self }
     }
 
     pub(crate) fn seeded(self, seed: u64) -> Self {

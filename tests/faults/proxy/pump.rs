@@ -113,11 +113,21 @@ impl Reader<'_> {
     }
 
     fn due(&mut self) -> Instant {
-        if let Verb::Delay { by, jitter } = *self.shared.verb.borrow() {
-            let late =
-                by.saturating_sub(jitter) + self.choices.random_range(Duration::ZERO..=jitter * 2);
-            self.due = self.due.max(Instant::now() + late);
-        }
+        let late = match *self.shared.verb.borrow() {
+            Verb::Delay { by, jitter } => {
+                by.saturating_sub(jitter) + self.choices.random_range(Duration::ZERO..=jitter * 2)
+            }
+            Verb::Loss { of_hundred, again } => {
+                let (mut late, mut again) = (Duration::ZERO, again);
+                while self.choices.random_ratio(of_hundred, 100) {
+                    late += again;
+                    again *= 2;
+                }
+                late
+            }
+            _ => return self.due,
+        };
+        self.due = self.due.max(Instant::now() + late);
         self.due
     }
 

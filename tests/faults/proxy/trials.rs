@@ -24,6 +24,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("cut_ends_what_is_open_and_nothing_new", cut),
         trial("half_open_holds_one_way", half_open),
         trial("delay_is_late_and_in_order", delay),
+        trial("loss_is_late_and_in_order", loss),
         trial("rate_lets_so_many_bytes_through_a_second", rate),
         trial("cut_after_so_many_bytes", cut_after),
         trial("corrupt_turns_one_bit_over_once", corrupt),
@@ -220,6 +221,19 @@ async fn delay() {
     assert_eq!(read(&mut client, 5).await, b"abcde");
     let least = by.saturating_sub(jitter) * 2;
     assert!(began.elapsed() >= least, "{:?}, once each way", began.elapsed());
+}
+
+async fn loss() {
+    let proxy = Plan::to(echo().await).open();
+    let again = Duration::from_millis(40);
+    proxy.set(Verb::Loss { of_hundred: 50, again });
+    let mut client = client_of(&proxy).await;
+    let began = Instant::now();
+    for byte in b'a'..=b'j' {
+        client.write_all(&[byte]).await.unwrap();
+        assert_eq!(read(&mut client, 1).await, [byte]);
+    }
+    assert!(began.elapsed() >= again * 2, "{:?}, of ten pieces each way", began.elapsed());
 }
 
 async fn rate() {

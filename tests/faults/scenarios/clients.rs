@@ -28,13 +28,13 @@ async fn c2(run: Run) -> Story {
     let stage = Stage::on_redis(&run, settings()).await;
     let swarm = Swarm::start(&run, &stage, Load::usual(&run)).await;
     let (ada, doors) = apart(&stage, &swarm, "ada", |plan| plan).await;
-    swarm.acks(run.scaled(50, 1_000)).await;
+    swarm.acks(run.scaled(50, 600)).await;
 
     all_fail(&doors, Verb::Blackhole);
     run.lasts(Duration::from_secs(40)).await;
     all_heal(&doors);
     ada.is_live().await;
-    swarm.acks(run.scaled(50, 1_000)).await;
+    swarm.acks(run.scaled(50, 600)).await;
 
     run.end(stage, swarm, Permissions::default()).await
 }
@@ -43,15 +43,15 @@ async fn c3(run: Run) -> Story {
     let stage = Stage::on_redis(&run, settings()).await;
     let swarm = Swarm::start(&run, &stage, Load::usual(&run)).await;
     let (ada, doors) = apart(&stage, &swarm, "ada", |plan| plan).await;
-    swarm.acks(run.scaled(50, 1_000)).await;
+    swarm.acks(run.scaled(50, 600)).await;
 
     // Node 1 does not hear that she is gone before her pings have run out.
     doors.to(1).fails(Verb::Blackhole);
     ada.moves_to(2);
     ada.is_live().await;
-    swarm.acks(run.scaled(100, 3_000)).await;
+    swarm.acks(run.scaled(100, 800)).await;
     doors.to(1).heals();
-    swarm.acks(run.scaled(50, 1_000)).await;
+    swarm.acks(run.scaled(50, 600)).await;
 
     run.end(stage, swarm, Permissions::default()).await
 }
@@ -60,14 +60,14 @@ async fn c4(run: Run) -> Story {
     let stage = Stage::on_redis(&run, settings()).await;
     let swarm = Swarm::start(&run, &stage, Load::usual(&run)).await;
     let (ada, _doors) = apart(&stage, &swarm, "ada", Plan::narrow).await;
-    swarm.acks(run.scaled(50, 1_000)).await;
+    swarm.acks(run.scaled(50, 600)).await;
 
     ada.freezes();
     // As long as a dead client may go unnoticed, and a little more.
     run.lasts(Duration::from_secs(26)).await;
     ada.thaws();
     ada.is_live().await;
-    swarm.acks(run.scaled(50, 1_000)).await;
+    swarm.acks(run.scaled(50, 600)).await;
 
     run.end(stage, swarm, Permissions::default()).await
 }
@@ -94,10 +94,8 @@ async fn c7(run: Run) -> Story {
             seat.says_as(mid, hot(), &format!("from three at once {round}"));
         }
         for seat in all {
-            eventually("all three are answered", || async {
-                (seat.status().unsent == 0).then_some(())
-            })
-            .await;
+            eventually("all three are answered", || async { seat.has_said_all().then_some(()) })
+                .await;
         }
     }
 
@@ -110,19 +108,19 @@ async fn c8(run: Run) -> Story {
     let swarm = Swarm::start(&run, &stage, Load::usual(&run)).await;
     let (ada, doors) = apart(&stage, &swarm, "ada", |plan| plan).await;
     ada.talks(true);
-    swarm.acks(run.scaled(50, 1_000)).await;
+    swarm.acks(run.scaled(50, 600)).await;
 
     all_fail(&doors, Verb::HalfOpen(crate::proxy::Way::Down));
     run.lasts(Duration::from_secs(2)).await;
     all_fail(&doors, Verb::Reset);
     all_heal(&doors);
-    swarm.acks(run.scaled(50, 1_000)).await;
+    swarm.acks(run.scaled(50, 600)).await;
 
     run.end(stage, swarm, Permissions::default()).await
 }
 
 /// Somebody in the hot room whose ways to the nodes are nobody else's.
-async fn apart(
+pub(super) async fn apart(
     stage: &Stage,
     swarm: &Swarm,
     name: &str,
@@ -135,10 +133,10 @@ async fn apart(
     (ada, doors)
 }
 
-fn all_fail(doors: &Doors, verb: Verb) {
+pub(super) fn all_fail(doors: &Doors, verb: Verb) {
     doors.paths.iter().for_each(|path| path.fails(verb));
 }
 
-fn all_heal(doors: &Doors) {
+pub(super) fn all_heal(doors: &Doors) {
     doors.paths.iter().for_each(crate::stage::Path::heals);
 }

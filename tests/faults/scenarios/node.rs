@@ -16,11 +16,11 @@ use crate::{
 };
 
 /// A dead node's users are gone by then, if they do not come back.
-const REAPED_WITHIN: Duration = Duration::from_secs(15);
+pub(super) const REAPED_WITHIN: Duration = Duration::from_secs(15);
 
 pub(super) fn all() -> Vec<Scenario> {
     vec![
-        scenario("N1", "kill -9 of a node under load, started again later", n1).short(),
+        scenario("N1", "kill -9 of a node under load, started again later", n1).short().alone(),
         scenario("N2", "kill -9 between the store's reply and the ack", n2).short(),
         scenario("N3", "kill -9 between receiving a message and appending it", n3).short(),
         scenario("N6", "SIGTERM of a node under load, five of its clients stalled", n6).short(),
@@ -34,12 +34,12 @@ async fn n1(run: Run) -> Story {
     let swarm = Swarm::start(&run, &stage, load).await;
     let homebodies = homebodies(&swarm, 2).await;
     swarm.acks(run.scaled(150, 10_000)).await;
-    run.baseline(&stage);
+    run.baseline(&stage).await;
 
     let killed = run.notes.clock.now();
     stage.node(2).kill().await;
     let gone: HashSet<Name> = homebodies.iter().filter_map(|seat| seat.status().user).collect();
-    eventually_gone(&swarm, &gone).await;
+    eventually_gone(&swarm, &gone, 2).await;
     let reaped = run.notes.clock.now();
     stage.node(2).start_again().await;
     swarm.acks(run.scaled(150, 10_000)).await;
@@ -65,7 +65,7 @@ async fn n1(run: Run) -> Story {
 }
 
 /// Three users who know no node but this one, so that they do not come back before it does.
-async fn homebodies(swarm: &Swarm, node: usize) -> Vec<Seat> {
+pub(super) async fn homebodies(swarm: &Swarm, node: usize) -> Vec<Seat> {
     let one = |n| {
         let spec = swarm.spec(&format!("home-{}", n + 1), 2, None);
         let ways = vec![swarm.doors.to(node).at()];
@@ -78,10 +78,11 @@ async fn homebodies(swarm: &Swarm, node: usize) -> Vec<Seat> {
     seats
 }
 
-/// Until no watcher sees them any more; what they see meanwhile is for the checker.
-async fn eventually_gone(swarm: &Swarm, gone: &HashSet<Name>) {
+/// Until no watcher but that of their node sees them any more; what they see meanwhile is for the
+/// checker.
+pub(super) async fn eventually_gone(swarm: &Swarm, gone: &HashSet<Name>, node: usize) {
     eventually_within(REAPED_WITHIN * 4, "the dead are gone", || async {
-        let seen = swarm.watch().await;
+        let seen = swarm.watch_but(node).await;
         (!seen.is_empty() && seen.iter().all(|user| !gone.contains(user))).then_some(())
     })
     .await;
@@ -89,7 +90,8 @@ async fn eventually_gone(swarm: &Swarm, gone: &HashSet<Name>) {
 
 /// How often a node is killed in the middle of an append.
 fn rounds(run: &Run) -> usize {
-    run.scaled(8, 100)
+    // A hundred under three seeds.
+    run.scaled(8, 34)
 }
 
 async fn n2(run: Run) -> Story {
@@ -191,17 +193,17 @@ fn acks_of(story: &Story, seat: &Seat, of: &Mid) -> Vec<bool> {
 async fn n6(run: Run) -> Story {
     let stage = Stage::on_redis(&run, settings()).await;
     let swarm = Swarm::start(&run, &stage, Load::usual(&run)).await;
-    let stalled = stalled(&swarm, 2).await;
-    swarm.acks(run.scaled(100, 3_000)).await;
-    run.baseline(&stage);
+    let stalled = stalled(&swarm, 2, 5).await;
+    swarm.acks(run.scaled(100, 800)).await;
+    run.baseline(&stage).await;
 
     stage.node(2).terminate();
     // The checker wants exit code 0, within the bound.
     stage.node(2).ended().await;
-    swarm.acks(run.scaled(100, 3_000)).await;
+    swarm.acks(run.scaled(100, 800)).await;
     stage.node(2).start_again().await;
     stalled.iter().for_each(Seat::thaws);
-    swarm.acks(run.scaled(100, 3_000)).await;
+    swarm.acks(run.scaled(100, 800)).await;
     run.settled(&stage, &swarm).await;
 
     let mut story = run.end(stage, swarm, Permissions::default()).await;
@@ -210,17 +212,23 @@ async fn n6(run: Run) -> Story {
     story
 }
 
-/// Five at this node who read and answer nothing.
-async fn stalled(swarm: &Swarm, node: usize) -> Vec<Seat> {
+/// So many at this node who read and answer nothing.
+pub(super) async fn stalled(swarm: &Swarm, node: usize, count: usize) -> Vec<Seat> {
+    let seats = stalling(swarm, node, count).await;
+    seats.iter().for_each(Seat::freezes);
+    seats
+}
+
+/// The same, who do so when they are told.
+pub(super) async fn stalling(swarm: &Swarm, node: usize, count: usize) -> Vec<Seat> {
     let one = |n| {
         let spec = swarm.spec(&format!("stalled-{}", n + 1), 1, None);
         let ways = swarm.doors.from(node - 1);
         swarm.add(Spec { ways, transport: Transport::WebSocket, ..spec })
     };
-    let seats: Vec<Seat> = (0..5).map(one).collect();
+    let seats: Vec<Seat> = (0..count).map(one).collect();
     for seat in &seats {
         seat.is_live().await;
-        seat.freezes();
     }
     seats
 }

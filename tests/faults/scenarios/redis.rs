@@ -7,7 +7,7 @@ use crate::{
     proxy::{Verb, Way},
     records::{Event, Micros},
     run::Run,
-    stage::Stage,
+    stage::{Stage, redis_of},
     story::Story,
     swarm::{Load, Swarm},
 };
@@ -26,7 +26,7 @@ pub(super) fn all() -> Vec<Scenario> {
         scenario("R2", "kill -9 of Redis (AOF everysec), started again after 5 s", r2),
         scenario("R3", "SIGSTOP of Redis for 10 s", r3).short(),
         scenario("R7", "CLIENT KILL TYPE pubsub every 2 s", r7).short(),
-        scenario("R9", "each 500th reply of Redis lost, its connection with it", r9).short(),
+        scenario("R9", "each 200th reply of Redis lost, its connection with it", r9).short(),
         scenario("R10", "one node cut off from Redis for 20 s", r10),
         scenario("R11", "what Redis says to one node is lost for 20 s", r11),
         scenario("R12", "200 ms +- 50 ms between nodes and Redis", r12),
@@ -42,17 +42,16 @@ async fn r2(run: Run) -> Story {
 }
 
 async fn killed(run: Run, appendfsync: &str) -> Story {
-    let stage = Stage::on_redis(&run, settings()).await;
-    let set = format!("CONFIG SET appendfsync {appendfsync}");
-    stage.redis().run(&set).await.expect("Redis is there");
+    let redis = redis_of(&run, &["--appendfsync", appendfsync]);
+    let stage = Stage::on_redis_of(&run, settings(), redis, |plan| plan).await;
     let swarm = Swarm::start(&run, &stage, Load::usual(&run)).await;
-    swarm.acks(run.scaled(100, 3_000)).await;
-    run.baseline(&stage);
+    swarm.acks(run.scaled(100, 800)).await;
+    run.baseline(&stage).await;
 
     stage.redis().kill().await;
     run.lasts(Duration::from_secs(5)).await;
     stage.redis().start_again().await;
-    swarm.acks(run.scaled(200, 3_000)).await;
+    swarm.acks(run.scaled(200, 800)).await;
     run.settled(&stage, &swarm).await;
 
     let at_once = run.scaled(AT_ONCE.0, AT_ONCE.1);
@@ -66,13 +65,13 @@ async fn killed(run: Run, appendfsync: &str) -> Story {
 async fn r3(run: Run) -> Story {
     let stage = Stage::on_redis(&run, settings()).await;
     let swarm = Swarm::start(&run, &stage, Load::usual(&run)).await;
-    swarm.acks(run.scaled(100, 3_000)).await;
-    run.baseline(&stage);
+    swarm.acks(run.scaled(100, 800)).await;
+    run.baseline(&stage).await;
 
     stage.redis().stop();
     run.lasts(Duration::from_secs(10)).await;
     stage.redis().go_on();
-    swarm.acks(run.scaled(100, 3_000)).await;
+    swarm.acks(run.scaled(100, 800)).await;
     run.settled(&stage, &swarm).await;
 
     let mut story = run.end(stage, swarm, Permissions::default()).await;
@@ -83,14 +82,14 @@ async fn r3(run: Run) -> Story {
 async fn r7(run: Run) -> Story {
     let stage = Stage::on_redis(&run, settings()).await;
     let swarm = Swarm::start(&run, &stage, Load::usual(&run)).await;
-    swarm.acks(run.scaled(50, 3_000)).await;
-    run.baseline(&stage);
+    swarm.acks(run.scaled(50, 800)).await;
+    run.baseline(&stage).await;
 
     for _ in 0..run.scaled(4, 30) {
         stage.redis().run("CLIENT KILL TYPE pubsub").await.expect("Redis is there");
         run.lasts(Duration::from_secs(2)).await;
     }
-    swarm.acks(run.scaled(50, 3_000)).await;
+    swarm.acks(run.scaled(50, 800)).await;
     run.settled(&stage, &swarm).await;
 
     let mut story = run.end(stage, swarm, Permissions::default()).await;
@@ -101,17 +100,17 @@ async fn r7(run: Run) -> Story {
 async fn r9(run: Run) -> Story {
     let stage = Stage::on_redis(&run, settings()).await;
     let swarm = Swarm::start(&run, &stage, Load::usual(&run)).await;
-    swarm.acks(run.scaled(50, 3_000)).await;
+    swarm.acks(run.scaled(50, 800)).await;
 
-    let every = run.scaled(60, 500);
+    let every = run.scaled(60, 200);
     for node in &stage.nodes {
         node.redis().fails(Verb::LoseReply { every, cut: true });
     }
-    swarm.acks(run.scaled(150, 20_000)).await;
+    swarm.acks(run.scaled(150, 3_000)).await;
     for node in &stage.nodes {
         node.redis().heals();
     }
-    swarm.acks(run.scaled(50, 3_000)).await;
+    swarm.acks(run.scaled(50, 800)).await;
 
     let mut story = run.end(stage, swarm, Permissions::default()).await;
     nobody_was_cut_off(&mut story);
@@ -129,13 +128,13 @@ async fn r11(run: Run) -> Story {
 async fn one_node_without_redis(run: Run, verb: Verb) -> Story {
     let stage = Stage::on_redis(&run, settings()).await;
     let swarm = Swarm::start(&run, &stage, Load::usual(&run)).await;
-    swarm.acks(run.scaled(100, 3_000)).await;
-    run.baseline(&stage);
+    swarm.acks(run.scaled(100, 800)).await;
+    run.baseline(&stage).await;
 
     stage.node(1).redis().fails(verb);
     run.lasts(Duration::from_secs(20)).await;
     stage.node(1).redis().heals();
-    swarm.acks(run.scaled(100, 3_000)).await;
+    swarm.acks(run.scaled(100, 800)).await;
     run.settled(&stage, &swarm).await;
 
     let mut story = run.end(stage, swarm, Permissions::default()).await;
@@ -150,7 +149,7 @@ async fn r12(run: Run) -> Story {
     for node in &stage.nodes {
         node.redis().fails(late);
     }
-    swarm.acks(run.scaled(100, 3_000)).await;
+    swarm.acks(run.scaled(100, 800)).await;
     for node in &stage.nodes {
         node.redis().heals();
     }
@@ -159,7 +158,7 @@ async fn r12(run: Run) -> Story {
 }
 
 /// Sockets are kept while Redis is away.
-fn nobody_was_cut_off(story: &mut Story) {
+pub(super) fn nobody_was_cut_off(story: &mut Story) {
     let all = story.run.clients.len();
     let cut = all - story.never_cut_off().len();
     story.must(cut == 0, || format!("{cut} of {all} clients lost their connection"));

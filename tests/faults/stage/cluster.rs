@@ -26,11 +26,14 @@ impl RedisCluster {
                 ("--cluster-enabled", "yes".to_owned()),
                 ("--cluster-port", free_port().to_string()),
                 ("--cluster-node-timeout", "3000".to_owned()),
+                ("--repl-diskless-sync-delay", "0".to_owned()),
             ];
             let more: Vec<String> =
                 more.into_iter().flat_map(|(name, value)| [name.to_owned(), value]).collect();
             let name = Name::new(&format!("redis-{}", n + 1));
-            servers.push(Server::start(notes, name, &more).await);
+            let server = Server::at(free_port(), notes, name, &more);
+            server.inner().restart().await;
+            servers.push(server);
         }
         let addresses: Vec<String> =
             servers.iter().map(|server| server.address().to_string()).collect();
@@ -46,12 +49,17 @@ impl RedisCluster {
         cluster
     }
 
-    /// Waits until every server that runs says that the cluster is whole.
+    /// Waits until every server says that the cluster is whole, and every replica has what its
+    /// primary has: before that it may not take over.
     pub(crate) async fn is_whole(&self) {
         eventually_within(AGREED_WITHIN, "the cluster is whole", || async {
             for server in &self.servers {
                 let info = server.run("CLUSTER INFO").await?;
                 if !info.contains("cluster_state:ok") || !info.contains("cluster_known_nodes:6") {
+                    return None;
+                }
+                let role = server.run("INFO replication").await?;
+                if role.contains("role:slave") && !role.contains("master_link_status:up") {
                     return None;
                 }
             }
@@ -78,8 +86,8 @@ impl RedisCluster {
 
     /// A node's ways to all servers, and its URL.
     pub(super) fn paths_for(&self, node: usize, run: &Run) -> (Vec<Path>, String) {
-        let to: Vec<_> = self.servers.iter().map(Server::address).collect();
-        let paths = redis_paths(&to, node, run);
+        let to = self.servers.iter().map(|server| (server.address(), server.address().port()));
+        let paths = redis_paths(&to.collect::<Vec<_>>(), node, run, |plan| plan);
         let at: Vec<_> = paths.iter().map(|path| path.at()).collect();
         let others: Vec<String> = at[1..].iter().map(|way| format!("node={way}")).collect();
         let url = format!("redis-cluster://{}?{}", at[0], others.join("&"));

@@ -1,6 +1,7 @@
 //! What a scenario is played on: three real nodes on a Redis of one of three kinds, or one node on
 //! its own file; and between every two a proxy.
 mod cluster;
+mod disk;
 mod node;
 mod path;
 mod sentinel;
@@ -13,16 +14,22 @@ use futures_util::future::join_all;
 use tempfile::TempDir;
 
 pub(crate) use self::{
-    cluster::RedisCluster, node::Node, path::Path, sentinel::Sentinel, server::Server,
+    cluster::RedisCluster, disk::SmallDisk, node::Node, path::Path, sentinel::Sentinel,
+    server::Server,
 };
 use crate::{
-    checker::Target,
+    checker::{Phase, StoreSample, Target},
     common::Settings,
     ports::free_port,
     proxy::{Plan, Speech},
     records::Name,
     run::{Notes, Run},
 };
+
+/// What is read of a node is read rightly.
+pub(crate) fn trials() -> Vec<libtest_mimic::Trial> {
+    vec![vitals::trial()]
+}
 
 /// What the nodes remember in.
 pub(crate) enum Store {
@@ -43,19 +50,31 @@ pub(crate) struct Stage {
 impl Stage {
     /// Three nodes on one Redis.
     pub(crate) async fn on_redis(run: &Run, settings: Settings) -> Self {
-        let redis = Server::start(&run.notes, Name::new("redis"), &[]).await;
+        Self::on_redis_of(run, settings, redis_of(run, &[]), |plan| plan).await
+    }
+
+    /// Three nodes on this Redis, which is started now; `fit` makes the nodes' paths to it as the
+    /// scenario needs them.
+    pub(crate) async fn on_redis_of(
+        run: &Run,
+        settings: Settings,
+        redis: Server,
+        fit: fn(Plan) -> Plan,
+    ) -> Self {
+        redis.inner().restart().await;
         let mut nodes = Vec::new();
         for n in 0..3 {
-            let paths = redis_paths(&[redis.address()], n, run);
+            let paths = redis_paths(&[(redis.address(), redis.address().port())], n, run, fit);
             let url = format!("redis://{}", paths[0].at());
             nodes.push((paths, settings.clone().with("store.url", url)));
         }
         Self::with(run, nodes, Store::Redis(redis)).await
     }
 
-    /// Three nodes on a primary with two replicas, watched by three sentinels.
-    pub(crate) async fn on_sentinel(run: &Run, settings: Settings) -> Self {
-        let sentinel = Sentinel::start(&run.notes).await;
+    /// Three nodes on a primary with two replicas, watched by three sentinels; each server has these
+    /// arguments beyond those we ship.
+    pub(crate) async fn on_sentinel_of(run: &Run, settings: Settings, more: &[&str]) -> Self {
+        let sentinel = Sentinel::start(&run.notes, more).await;
         let mut nodes = Vec::new();
         for n in 0..3 {
             let (paths, url) = sentinel.paths_for(n, run);
@@ -83,7 +102,11 @@ impl Stage {
 
     /// One node on a file of its own.
     pub(crate) async fn alone(run: &Run, settings: Settings) -> Self {
-        let folder = TempDir::new().unwrap();
+        Self::alone_in(run, settings, TempDir::new().unwrap()).await
+    }
+
+    /// The same, its file in this folder.
+    pub(crate) async fn alone_in(run: &Run, settings: Settings, folder: TempDir) -> Self {
         let url = format!("embedded:{}", folder.path().join("hubbub.redb").display());
         let node = (Vec::new(), settings.with("store.url", url));
         Self::with(run, vec![node], Store::Embedded(folder)).await
@@ -121,6 +144,46 @@ impl Stage {
             Store::Redis(redis) => redis,
             _ => panic!("this stage has another kind of store"),
         }
+    }
+
+    /// The one of these that is watched by sentinels.
+    pub(crate) fn sentinel(&self) -> &Sentinel {
+        match &self.store {
+            Store::Sentinel(sentinel) => sentinel,
+            _ => panic!("this stage has another kind of store"),
+        }
+    }
+
+    /// The file of the only node.
+    pub(crate) fn file(&self) -> std::path::PathBuf {
+        match &self.store {
+            Store::Embedded(folder) => folder.path().join("hubbub.redb"),
+            _ => panic!("this stage has another kind of store"),
+        }
+    }
+
+    /// Writes down what the one Redis holds for presence, if that is what there is.
+    pub(crate) async fn sample_store(&self, phase: Phase) {
+        let Store::Redis(redis) = &self.store else { return };
+        let keys = redis.keys().await;
+        let is_members = |key: &&String| key.contains("}:m:");
+        let of_messages = ["}:log", "}:meta", "}:idem:"];
+        let counted = keys
+            .iter()
+            .filter(|key| !is_members(key) && !of_messages.iter().any(|part| key.contains(part)));
+        let members: Vec<String> =
+            keys.iter().filter(is_members).map(|key| format!("HLEN {key}")).collect();
+        let number = |line: &str| line.trim().strip_prefix(':')?.parse::<u64>().ok();
+        let said = redis.run(&members.join("\r\n")).await.unwrap_or_default();
+        let leases = redis.run("ZCARD {n}:leases").await.unwrap_or_default();
+        let sample = StoreSample {
+            at: self.notes.clock.now(),
+            phase,
+            members: said.lines().filter_map(number).sum(),
+            leases: leases.lines().filter_map(number).sum(),
+            keys: counted.count() as u64,
+        };
+        self.notes.with_facts(|facts| facts.store_samples.push(sample));
     }
 
     /// The way of most clients to the nodes.
@@ -176,17 +239,31 @@ impl Doors {
     }
 }
 
-/// Paths for one node, by its number from 0, to some Redis or sentinels. Where one of them tells
-/// the node of another, the node is told its own path to it.
-fn redis_paths(to: &[SocketAddr], node: usize, run: &Run) -> Vec<Path> {
+/// The one Redis, with these arguments beyond those we ship; not started yet.
+pub(crate) fn redis_of(run: &Run, more: &[&str]) -> Server {
+    let more: Vec<String> = more.iter().map(|&argument| argument.to_owned()).collect();
+    Server::at(free_port(), &run.notes, Name::new("redis"), &more)
+}
+
+/// Paths for one node, by its number from 0, to some Redis or sentinels, each with the port that is
+/// told of it. Where one of them tells the node of another, the node is told its own path to it.
+fn redis_paths(
+    to: &[(SocketAddr, u16)],
+    node: usize,
+    run: &Run,
+    fit: fn(Plan) -> Plan,
+) -> Vec<Path> {
     let ports: Vec<u16> = to.iter().map(|_| free_port()).collect();
-    let instead: Vec<_> = to.iter().map(SocketAddr::port).zip(ports.iter().copied()).collect();
+    let mut instead = Vec::new();
+    for ((at, told), port) in to.iter().zip(&ports) {
+        instead.extend([(at.port(), *port), (*told, *port)]);
+    }
     let target = Target::StorePath(Name::new(&format!("node-{}", node + 1)));
     let mut paths = Vec::new();
-    for (to, port) in to.iter().zip(ports) {
+    for ((to, _), port) in to.iter().zip(ports) {
         let speech = Speech::Redis { instead: instead.clone() };
         let plan = Plan::to(*to).at(port).speaking(speech).seeded(run.seed ^ u64::from(port));
-        paths.push(Path::open(plan, target, &run.notes));
+        paths.push(Path::open(fit(plan), target, &run.notes));
     }
     paths
 }

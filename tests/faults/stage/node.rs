@@ -9,9 +9,12 @@ use std::{
 use parking_lot::Mutex;
 use rustix::process::Signal;
 
-use super::{Path, vitals};
+use super::{
+    Path,
+    vitals::{self, Lags},
+};
 use crate::{
-    checker::{Phase, Target, What},
+    checker::{Phase, ProcessSample, Target, What},
     common::{Http, Process, Settings, eventually, eventually_within},
     ports::free_port,
     records::Name,
@@ -33,6 +36,8 @@ pub(crate) struct Node {
     notes: Arc<Notes>,
     /// All there were; the last may run.
     processes: Mutex<Vec<Life>>,
+    /// Variables of the next process.
+    variables: Mutex<Vec<(String, String)>>,
 }
 
 #[derive(Clone)]
@@ -55,7 +60,8 @@ impl Node {
             .with("server.listen", public)
             .with("internal.listen", internal);
         let notes = notes.clone();
-        Self { name, settings, public, internal, to_store, notes, processes: Mutex::default() }
+        let (processes, variables) = Default::default();
+        Self { name, settings, public, internal, to_store, notes, processes, variables }
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -68,7 +74,9 @@ impl Node {
     }
 
     pub(super) async fn start(&self) {
-        let process = Arc::new(Process::hubbub(self.settings.as_arguments()));
+        let variables = self.variables.lock().clone();
+        let process = Process::hubbub_with(self.settings.as_arguments(), &variables);
+        let process = Arc::new(process);
         self.processes.lock().push(Life { process: process.clone(), is_noted: false });
         eventually_within(STARTS_WITHIN, &format!("{} is ready", self.name), || async {
             if let Some(status) = process.has_ended() {
@@ -77,6 +85,16 @@ impl Node {
             (self.readyz().await == 200).then_some(())
         })
         .await;
+    }
+
+    /// The next process finds this in its environment.
+    pub(crate) fn will_find(&self, name: &str, value: String) {
+        self.variables.lock().push((name.to_owned(), value));
+    }
+
+    /// What it was told.
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.settings
     }
 
     /// Another process at the same addresses.
@@ -120,6 +138,11 @@ impl Node {
         status
     }
 
+    /// Whether it has logged this.
+    pub(crate) fn said_of(&self, what: &str) -> bool {
+        self.said().iter().any(|line| line.contains(what))
+    }
+
     fn said(&self) -> Vec<String> {
         self.processes.lock().iter().flat_map(|life| life.process.said()).collect()
     }
@@ -134,10 +157,6 @@ impl Node {
 
     pub(crate) fn process(&self) -> Arc<Process> {
         self.processes.lock().last().expect("it was started").process.clone()
-    }
-
-    pub(crate) fn is_running(&self) -> bool {
-        self.process().has_ended().is_none()
     }
 
     pub(crate) async fn readyz(&self) -> u16 {
@@ -164,11 +183,39 @@ impl Node {
         text.lines().filter_map(of).sum()
     }
 
-    /// Writes down what it holds now.
-    pub(crate) fn sample(&self, phase: Phase) {
-        if let Some(sample) = vitals::sample(&self.notes, self.name, self.process().id(), phase) {
+    /// Writes down what it holds now, and how late its runtime was since an earlier look.
+    pub(crate) async fn sample(&self, phase: Phase, since: Option<&Lags>) {
+        let Some(text) = self.probe("/metrics").await.map(|(_, text)| text) else { return };
+        let lag = since.and_then(|before| Lags::of(&text).since(before).p99());
+        let tasks = vitals::tasks(&text);
+        let sample = vitals::sample(&self.notes, self.name, self.process().id(), phase);
+        if let Some(sample) = sample {
+            let sample = ProcessSample { tasks, lag_p99: lag, ..sample };
             self.notes.with_facts(|facts| facts.samples.push(sample));
         }
+    }
+
+    /// How late its runtime has been so far.
+    pub(crate) async fn lags(&self) -> Lags {
+        let text = self.probe("/metrics").await.map(|(_, text)| text);
+        Lags::of(&text.unwrap_or_default())
+    }
+
+    /// Descriptors it has open.
+    pub(crate) fn descriptors(&self) -> u64 {
+        let sample = vitals::sample(&self.notes, self.name, self.process().id(), Phase::During);
+        sample.map_or(0, |sample| sample.fds)
+    }
+
+    /// Memory it has, in bytes.
+    pub(crate) fn memory(&self) -> u64 {
+        let sample = vitals::sample(&self.notes, self.name, self.process().id(), Phase::During);
+        sample.map_or(0, |sample| sample.rss)
+    }
+
+    /// The time that processors have worked for it.
+    pub(crate) fn worked(&self) -> Duration {
+        vitals::worked(self.process().id())
     }
 
     /// The end of the run, which is no fault any more: SIGTERM, if it still runs. What was wrong

@@ -1,5 +1,5 @@
 //! A primary with two replicas, watched by three sentinels; each node is led to them through
-//! proxies of its own.
+//! proxies of its own, and so are the servers and the sentinels to each server.
 use std::{
     net::{Ipv4Addr, SocketAddr},
     process::Command,
@@ -16,9 +16,10 @@ use tokio::{
 
 use super::{Path, Server, redis_paths};
 use crate::{
+    checker::Target,
     common::{Process, eventually_within},
     ports::free_port,
-    proxy::Frames,
+    proxy::{Frames, Plan},
     records::Name,
     run::{Notes, Run},
 };
@@ -32,32 +33,44 @@ pub(crate) struct Sentinel {
     /// The first was the primary at the start.
     pub(crate) servers: Vec<Server>,
     pub(crate) sentinels: Vec<Watch>,
+    /// How the other servers and the sentinels reach each server; they know no other way.
+    pub(crate) among: Vec<Path>,
 }
 
 /// One sentinel.
 pub(crate) struct Watch {
-    pub(crate) process: Process,
+    _process: Process,
     port: u16,
     _folder: TempDir,
 }
 
 impl Sentinel {
-    pub(super) async fn start(notes: &Arc<Notes>) -> Self {
-        let first = free_port();
-        let server = |port, n: usize, more: &[String]| {
-            Server::at(port, notes, Name::new(&format!("redis-{}", n + 1)), more)
-        };
-        let mut servers = vec![server(first, 0, &[])];
-        for n in 1..3 {
-            let of = ["--replicaof".to_owned(), format!("127.0.0.1 {first}")];
-            servers.push(server(free_port(), n, &of));
+    pub(super) async fn start(notes: &Arc<Notes>, more: &[&str]) -> Self {
+        let (mut servers, mut among) = (Vec::<Server>::new(), Vec::<Path>::new());
+        for n in 0..3 {
+            let told = free_port();
+            let mut arguments: Vec<String> = more.iter().map(|&more| more.to_owned()).collect();
+            arguments.extend(["--replica-announce-ip".to_owned(), "127.0.0.1".to_owned()]);
+            arguments.extend(["--replica-announce-port".to_owned(), told.to_string()]);
+            // A replica that was away takes what it missed, and nobody waits for more of them.
+            arguments.extend(["--repl-diskless-sync-delay".to_owned(), "0".to_owned()]);
+            if let Some(first) = among.first() {
+                let of = format!("127.0.0.1 {}", first.at().port());
+                arguments.extend(["--replicaof".to_owned(), of]);
+            }
+            let name = Name::new(&format!("redis-{}", n + 1));
+            let server = Server::at(free_port(), notes, name, &arguments);
+            let plan = Plan::to(server.address()).at(told);
+            among.push(Path::open(plan, Target::Store, notes));
+            servers.push(server);
         }
+        let first = among[0].at().port();
         for server in &servers {
             server.inner().restart().await;
         }
         servers[0].says("INFO replication", |info| info.contains("connected_slaves:2")).await;
         let sentinels = (0..3).map(|_| Watch::start(first)).collect();
-        let sentinel = Self { servers, sentinels };
+        let sentinel = Self { servers, sentinels, among };
         join_all(sentinel.sentinels.iter().map(|watch| async {
             let what = "the sentinels know each other";
             eventually_within(AGREED_WITHIN, what, || async {
@@ -76,10 +89,21 @@ impl Sentinel {
         for watch in &self.sentinels {
             let ask = format!("SENTINEL GET-MASTER-ADDR-BY-NAME {SERVICE}");
             let Some(said) = watch.run(&ask).await else { continue };
-            let is_it = |server: &&Server| said.contains(&server.address().port().to_string());
-            return self.servers.iter().find(is_it);
+            let is_it = |way: &Path| said.contains(&way.at().port().to_string());
+            return self.among.iter().position(is_it).map(|n| &self.servers[n]);
         }
         None
+    }
+
+    /// Waits until one server is the primary and the others follow it.
+    pub(crate) async fn is_whole(&self) {
+        eventually_within(AGREED_WITHIN, "one primary, two replicas", || async {
+            let primary = self.primary().await?;
+            let info = primary.run("INFO replication").await?;
+            let online = info.matches("state=online").count();
+            (info.contains("role:master") && online == 2).then_some(())
+        })
+        .await;
     }
 
     /// Waits until the sentinels have made another server the primary.
@@ -97,9 +121,11 @@ impl Sentinel {
 
     /// A node's ways: first to the three servers, then to the three sentinels, and its URL.
     pub(super) fn paths_for(&self, node: usize, run: &Run) -> (Vec<Path>, String) {
-        let servers = self.servers.iter().map(Server::address);
-        let to: Vec<_> = servers.chain(self.sentinels.iter().map(Watch::address)).collect();
-        let paths = redis_paths(&to, node, run);
+        let told = self.among.iter().map(|way| way.at().port());
+        let servers = self.servers.iter().map(Server::address).zip(told);
+        let sentinels = self.sentinels.iter().map(|watch| (watch.address(), watch.port));
+        let to: Vec<_> = servers.chain(sentinels).collect();
+        let paths = redis_paths(&to, node, run, |plan| plan);
         let ways: Vec<_> = paths[self.servers.len()..].iter().map(|path| path.at()).collect();
         let others: Vec<String> = ways[1..].iter().map(|way| format!("node={way}")).collect();
         let url = format!(
@@ -126,7 +152,7 @@ impl Watch {
         std::fs::write(&file, config).unwrap();
         let mut command = Command::new("redis-server");
         command.arg(&file).arg("--sentinel");
-        Self { process: Process::start("sentinel", command), port, _folder: folder }
+        Self { _process: Process::start("sentinel", command), port, _folder: folder }
     }
 
     fn address(&self) -> SocketAddr {

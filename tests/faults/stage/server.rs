@@ -7,7 +7,6 @@ use std::{
 use crate::{
     checker::{Target, What},
     common::{Redis, eventually},
-    ports::free_port,
     records::Name,
     run::Notes,
 };
@@ -37,12 +36,6 @@ impl Server {
         let arguments = AS_SHIPPED.map(str::to_owned).into_iter();
         let arguments = arguments.chain(["--logfile".to_owned(), log]).chain(more.iter().cloned());
         Self { redis: Redis::at(port, arguments.collect()), name, notes: notes.clone() }
-    }
-
-    pub(super) async fn start(notes: &Arc<Notes>, name: Name, more: &[String]) -> Self {
-        let server = Self::at(free_port(), notes, name, more);
-        server.redis.restart().await;
-        server
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -75,6 +68,45 @@ impl Server {
     pub(crate) fn go_on(&self) {
         self.redis.goes_on();
         self.notes.fault(Target::Store, What::Continued);
+    }
+
+    /// Again, with nothing: its volume was lost.
+    pub(crate) async fn start_empty(&self) {
+        let files = std::fs::read_dir(self.redis.folder()).unwrap();
+        for file in files.filter_map(Result::ok) {
+            std::fs::remove_dir_all(file.path())
+                .or_else(|_| std::fs::remove_file(file.path()))
+                .unwrap();
+        }
+        self.start_again().await;
+    }
+
+    /// It is made to fail by this, until it [recovers](Self::recovers).
+    pub(crate) async fn suffers(&self, command: &str) {
+        self.notes.fault(Target::Store, What::Broken);
+        self.run(command).await.unwrap_or_else(|| panic!("{} does not answer", self.name));
+    }
+
+    /// What it suffered from is over, by this.
+    pub(crate) async fn recovers(&self, command: &str) {
+        self.run(command).await.unwrap_or_else(|| panic!("{} does not answer", self.name));
+        self.notes.fault(Target::Store, What::Healed);
+    }
+
+    /// A number that `INFO` tells.
+    pub(crate) async fn info(&self, name: &str) -> u64 {
+        let said = self.run("INFO all").await.unwrap_or_default();
+        let named = |line: &str| {
+            Some(line.split_once(':').filter(|(n, _)| *n == name)?.1.trim().to_owned())
+        };
+        let value = said.lines().find_map(named);
+        value.and_then(|value| value.parse().ok()).unwrap_or_else(|| panic!("no {name} in INFO"))
+    }
+
+    /// All keys.
+    pub(crate) async fn keys(&self) -> Vec<String> {
+        let said = self.run("KEYS *").await.unwrap_or_default();
+        said.lines().filter(|line| line.starts_with('{')).map(str::to_owned).collect()
     }
 
     /// One command by a connection of its own; none: it does not answer.

@@ -1,6 +1,6 @@
 //! One connection of a client: frames in, frames out, and its end; by WebSocket, by long-polling,
 //! or by the one after the other.
-use std::{io, net::SocketAddr};
+use std::{io, net::SocketAddr, time::Duration};
 
 use anyhow::{Context, bail, ensure};
 use futures_util::{
@@ -10,6 +10,7 @@ use futures_util::{
 use tokio::{
     net::{TcpSocket, TcpStream},
     sync::{mpsc, watch},
+    time::Instant,
 };
 use tokio_tungstenite::{WebSocketStream, client_async, tungstenite::Message};
 use tokio_util::sync::CancellationToken;
@@ -88,7 +89,7 @@ impl Link {
                 let (http, path) = ends.poll_handshake(to).await?;
                 let posts = Http::connect(to).await?;
                 ends.run(ends.clone().poll(http, path.clone()));
-                ends.run(post(posts, path, outgoing));
+                ends.run(post(posts, to, path, outgoing));
             }
             Transport::Upgrade => {
                 let (http, path) = ends.poll_handshake(to).await?;
@@ -235,12 +236,21 @@ async fn speak(
     Ok(())
 }
 
+/// A connection that was idle for so long may just be being closed by the server; a browser takes
+/// another.
+const IDLE: Duration = Duration::from_secs(5);
+
 async fn post(
     mut http: Http,
+    to: SocketAddr,
     path: String,
     mut outgoing: mpsc::UnboundedReceiver<String>,
 ) -> anyhow::Result<()> {
+    let mut last = Instant::now();
     while let Some(frame) = outgoing.recv().await {
+        if last.elapsed() > IDLE {
+            http = Http::connect(to).await?;
+        }
         let mut body = frame;
         for _ in 1..AT_ONCE {
             let Ok(more) = outgoing.try_recv() else { break };
@@ -249,6 +259,7 @@ async fn post(
         }
         let answer = http.post(&path, &body).await?;
         ensure!(answer.status == 200, "a post was answered {}", answer.status);
+        last = Instant::now();
     }
     Ok(())
 }

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     checker::{History, Shown, Truth},
-    records::{Cursor, Event, Name},
+    records::{Cursor, Event, Line, Name},
 };
 
 /// Between two looks.
@@ -31,6 +31,26 @@ impl Swarm {
             let lagging = self.lagging().await;
             if lagging.is_empty() || Instant::now() >= end {
                 return lagging;
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    }
+
+    /// Waits until everybody at this node has all of a room that there is now; whether that came.
+    pub(crate) async fn settles_at(&self, room: Name, node: Name, bound: Duration) -> bool {
+        let Some(head) = self.head(room).await else { return false };
+        let end = Instant::now() + bound;
+        loop {
+            let has_all = |seat: &Seat| {
+                let rooms = seat.status().rooms;
+                let cursor = rooms.iter().find(|(name, ..)| *name == room).map(|(_, at, _)| *at);
+                cursor.is_none_or(|cursor| place(cursor) >= head)
+            };
+            if self.at(node).iter().all(has_all) {
+                return true;
+            }
+            if Instant::now() >= end {
+                return false;
             }
             tokio::time::sleep(LOOK_AGAIN).await;
         }
@@ -69,7 +89,7 @@ impl Swarm {
     }
 
     /// Those who have not been closed.
-    fn open(&self) -> Vec<Seat> {
+    pub(super) fn open(&self) -> Vec<Seat> {
         let lives = self.lives.lock();
         let open = lives.iter().filter(|life| !life.task.is_finished());
         open.map(|life| life.seat.clone()).collect()
@@ -121,6 +141,25 @@ impl Swarm {
             if !said.more_after {
                 read.at = self.notes.clock.now();
                 return read;
+            }
+        }
+    }
+
+    /// A room's log as this client is given it; or the code of a refusal.
+    pub(crate) async fn reads_by(&self, seat: &Seat, room: Name) -> Result<Vec<Line>, String> {
+        let mut lines: Vec<Line> = Vec::new();
+        loop {
+            let after = lines.last().map_or(0, |line| line.seq);
+            let page = json!({ "room": room, "after": after, "limit": 200 });
+            let said = seat.asks("message:history", page).await;
+            let said = said.ok_or_else(|| "nothing".to_owned())?;
+            if said["ok"] != true {
+                return Err(said["error"]["code"].as_str().unwrap_or("no code").to_owned());
+            }
+            let said: words::History = serde_json::from_value(said).map_err(|e| e.to_string())?;
+            lines.extend(said.messages.iter().map(Message::line));
+            if !said.more_after {
+                return Ok(lines);
             }
         }
     }
@@ -186,8 +225,14 @@ impl Swarm {
 
     /// The watchers look once at who is in the hot room, and write it down; whom any of them sees.
     pub(crate) async fn watch(&self) -> BTreeSet<Name> {
+        self.watch_but(0).await
+    }
+
+    /// The same, but for the watcher at this node, by its number from 1, which would not answer.
+    pub(crate) async fn watch_but(&self, node: usize) -> BTreeSet<Name> {
         let mut seen = BTreeSet::new();
-        for watcher in &self.watchers {
+        let watchers = self.watchers.iter().zip(1..).filter(|(_, number)| *number != node);
+        for (watcher, _) in watchers {
             let asked_at = self.notes.clock.now();
             let room = self.rooms[0];
             let Some(users) = members(watcher, room).await else { continue };

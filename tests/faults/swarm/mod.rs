@@ -7,7 +7,15 @@ mod stock;
 mod view;
 mod words;
 
-use std::{io, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    io,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use futures_util::future::join_all;
 use parking_lot::Mutex;
@@ -28,7 +36,7 @@ use self::{
 };
 use crate::{
     common::{beside, eventually_within},
-    records::{Client, ClientRecords, Mid, Name, Recorder},
+    records::{ClientRecords, Mid, Name, Recorder},
     run::{Notes, Run},
     stage::{Doors, Stage},
 };
@@ -55,7 +63,7 @@ impl Load {
     pub(crate) fn usual(run: &Run) -> Self {
         run.scaled(
             Self { members: 18, rooms: 3, a_second: 30.0, stock: 1 },
-            Self { members: 120, rooms: 10, a_second: 300.0, stock: 4 },
+            Self { members: 60, rooms: 6, a_second: 150.0, stock: 2 },
         )
     }
 }
@@ -83,6 +91,8 @@ pub(crate) struct Seat {
     pub(crate) name: Name,
     status: Arc<Mutex<Status>>,
     orders: mpsc::UnboundedSender<Order>,
+    /// How much it was told to say.
+    told: Arc<AtomicU64>,
 }
 
 impl Seat {
@@ -108,7 +118,13 @@ impl Seat {
     }
 
     pub(crate) fn says_as(&self, mid: Mid, room: Name, text: &str) {
+        self.told.fetch_add(1, Ordering::Relaxed);
         self.order(Order::Say { room, text: text.to_owned(), mid });
+    }
+
+    /// Whether all that it was told to say is acked; of one who says nothing by itself.
+    pub(crate) fn has_said_all(&self) -> bool {
+        self.status().acked >= self.told.load(Ordering::Relaxed)
     }
 
     /// As a stopped process: it neither reads nor answers anything.
@@ -249,7 +265,8 @@ impl Swarm {
         let pen = self.notes.pen(spec.client());
         let (orders, obeyed) = mpsc::unbounded_channel();
         let status = Arc::<Mutex<Status>>::default();
-        let seat = Seat { name: spec.name, status: status.clone(), orders };
+        let told = Arc::default();
+        let seat = Seat { name: spec.name, status: status.clone(), orders, told };
         let choices = StdRng::seed_from_u64(self.choices.lock().random());
         let member = Member::new(spec, pen.clone(), choices, status, obeyed);
         let task = beside(member.live());
@@ -268,7 +285,7 @@ impl Swarm {
         let part = Part { name, at, rooms, a_second, seed };
         let program = Program::start(&part, &self.notes, status.clone());
         let paper = Paper::Theirs(program.file.clone());
-        let seat = Seat { name, status, orders };
+        let seat = Seat { name, status, orders, told: Arc::default() };
         let task = beside(program.live(obeyed));
         self.lives.lock().push(Life { seat: seat.clone(), paper, task });
         seat
@@ -292,15 +309,6 @@ impl Swarm {
         seats
     }
 
-    pub(crate) fn rooms(&self) -> &[Name] {
-        &self.rooms
-    }
-
-    /// A pen of the run's records for a client that is not one of ours.
-    pub(crate) fn pen(&self, client: Client) -> Arc<Recorder> {
-        self.notes.pen(client)
-    }
-
     /// Waits until so many more messages have been acked: how long the load goes on.
     pub(crate) async fn acks(&self, more: u64) {
         let acked = || self.seats().iter().map(|seat| seat.status().acked).sum::<u64>();
@@ -313,9 +321,21 @@ impl Swarm {
         .await;
     }
 
-    /// Waits until everybody is connected and in all their rooms.
+    /// Waits until so many more attempts have been refused.
+    pub(crate) async fn refusals(&self, more: u64) {
+        let refused = || self.seats().iter().map(|seat| seat.status().refused).sum::<u64>();
+        let enough = refused() + more;
+        let what = format!("{more} more attempts are refused");
+        eventually_within(ACKED_WITHIN, &what, || async {
+            self.fails_with_its_clients();
+            (refused() >= enough).then_some(())
+        })
+        .await;
+    }
+
+    /// Waits until everybody who was not closed is connected and in all their rooms.
     pub(crate) async fn all_live(&self) {
-        let seats = self.seats();
+        let seats = self.open();
         eventually_within(COME_IN_WITHIN, "all clients are in all their rooms", || async {
             self.fails_with_its_clients();
             seats.iter().all(|seat| seat.status().is_live()).then_some(())
@@ -334,6 +354,11 @@ impl Swarm {
     /// Nobody thinks of anything new to say; what was begun is still tried.
     pub(crate) fn falls_silent(&self) {
         self.seats().iter().for_each(|seat| seat.talks(false));
+    }
+
+    /// Those who talked before talk again.
+    pub(crate) fn speaks_again(&self) {
+        self.seats().iter().for_each(|seat| seat.talks(true));
     }
 
     /// Ends everybody; what they have written.

@@ -45,7 +45,7 @@ impl Line {
         let opened = async {
             match transport {
                 Transport::WebSocket => websocket(to, heard).await,
-                Transport::Polling => polling(to, heard).await,
+                Transport::Polling | Transport::Upgraded => polling(to, heard).await,
             }
         };
         let sender = patiently("a session", opened).await;
@@ -100,6 +100,18 @@ impl Line {
         self.send(&format!("42{prefix}{}[\"system:ping\",{{}}]", self.probes)).await;
         let answer = format!("43{prefix}{}[", self.probes);
         self.hear_until(|frame| frame.starts_with(&answer)).await
+    }
+
+    /// All that comes until this frame has come too, which the library says in its own time.
+    pub(super) async fn hear_said(&mut self, said: &str, namespace: &str) -> Came {
+        let mut came = self.hear_until(|frame| frame == said).await;
+        if came.closed || came.stuck {
+            return came;
+        }
+        came.frames.push(said.to_owned());
+        let rest = self.hear_out(namespace).await;
+        came.frames.extend(rest.frames);
+        Came { frames: came.frames, ..rest }
     }
 
     /// All that comes until the end, which must come.

@@ -101,6 +101,7 @@ impl Attacker {
         line.send(&packet).await;
         let came = match row.expect {
             Expected::Closed => line.hear_the_end().await,
+            Expected::Says => line.hear_said(&row.frame(), &namespace).await,
             _ => line.hear_out(&namespace).await,
         };
         if !came.closed && !came.stuck {

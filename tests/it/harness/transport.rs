@@ -1,5 +1,5 @@
-//! The two ways to carry frames: a WebSocket, and long-polling. Each is two tasks, so that a user
-//! reads while it writes.
+//! The ways to carry frames: a WebSocket, long-polling, and the one after the other. Each is two
+//! tasks, so that a user reads while it writes.
 use std::{net::SocketAddr, sync::Arc};
 
 use futures_util::{
@@ -31,6 +31,8 @@ const FRAMES_AT_ONCE: usize = 64;
 pub(crate) enum Transport {
     WebSocket,
     Polling,
+    /// Polling first, and a WebSocket as soon as there is one; as stock clients do.
+    Upgraded,
 }
 
 /// A user's end of a connection. Dropped, the connection is cut.
@@ -54,7 +56,11 @@ impl Wire {
             Self { frames: frames.clone(), cut: CancellationToken::new(), rate: Rate::default() };
         let carried = match transport {
             Transport::WebSocket => wire.by_websocket(to, (is_narrow, from), inbox, outgoing).await,
-            Transport::Polling => wire.by_polling(to, from, inbox, outgoing).await,
+            Transport::Polling => wire.by_polling(to, (from, None), inbox, outgoing).await,
+            Transport::Upgraded => {
+                let upgrade = Upgrade { to, rate: wire.rate.clone(), is_narrow };
+                wire.by_polling(to, (from, Some(upgrade)), inbox, outgoing).await
+            }
         };
         if let Err(why) = carried {
             inbox.close(&why.to_string());
@@ -84,13 +90,7 @@ impl Wire {
         inbox: &Arc<Inbox>,
         outgoing: UnboundedReceiver<String>,
     ) -> anyhow::Result<()> {
-        let tcp = Throttle::connect(to, self.rate.clone(), is_narrow).await?;
-        let url = format!("ws://{to}/socket.io/?EIO=4&transport=websocket");
-        let mut request = url.into_client_request()?;
-        if let Some(from) = from {
-            request.headers_mut().insert("x-forwarded-for", from.parse()?);
-        }
-        let (socket, _) = client_async(request, tcp).await?;
+        let socket = websocket_from(to, self.rate.clone(), is_narrow, ("", from)).await?;
         let (sink, stream) = socket.split();
         self.run(inbox, hear(stream, self.frames.clone(), inbox.clone()));
         self.run(inbox, speak(sink, outgoing));
@@ -100,7 +100,7 @@ impl Wire {
     async fn by_polling(
         &self,
         to: SocketAddr,
-        from: Option<&str>,
+        (from, upgrade): (Option<&str>, Option<Upgrade>),
         inbox: &Arc<Inbox>,
         outgoing: UnboundedReceiver<String>,
     ) -> anyhow::Result<()> {
@@ -119,8 +119,32 @@ impl Wire {
         let sid = inbox.handshake().await["sid"].as_str().unwrap().to_owned();
         let path = format!("{path}&sid={sid}");
         let posts = connect().await?;
-        self.run(inbox, poll(http, path.clone(), self.frames.clone(), inbox.clone()));
-        self.run(inbox, post(posts, path, outgoing));
+        let (replies, heard) = (self.frames.clone(), inbox.clone());
+        let Some(upgrade) = upgrade else {
+            let never = CancellationToken::new();
+            self.run(inbox, poll(http, path.clone(), replies, heard, never.clone()));
+            self.run(inbox, async move {
+                post(posts, path, outgoing, never).await.err().unwrap_or_default()
+            });
+            return Ok(());
+        };
+        self.run(inbox, async move {
+            let probed = CancellationToken::new();
+            let (polled, posted, socket) = tokio::join!(
+                poll(http, path.clone(), replies.clone(), heard.clone(), probed.clone()),
+                post(posts, path, outgoing, probed.clone()),
+                upgrade.probe(&sid, probed),
+            );
+            let (Ok(outgoing), Ok(mut socket)) = (posted, socket) else { return polled };
+            if let Err(error) = socket.send(Message::text("5")).await {
+                return error.to_string();
+            }
+            let (sink, stream) = socket.split();
+            tokio::select! {
+                why = hear(stream, replies, heard) => why,
+                why = speak(sink, outgoing) => why,
+            }
+        });
         Ok(())
     }
 
@@ -142,6 +166,53 @@ impl Drop for Wire {
 }
 
 type Socket = WebSocketStream<Throttle>;
+
+/// A WebSocket to be, for a session that polls.
+struct Upgrade {
+    to: SocketAddr,
+    rate: Rate,
+    is_narrow: bool,
+}
+
+impl Upgrade {
+    /// Opens it; polling ends when it is known to work.
+    async fn probe(self, sid: &str, probed: CancellationToken) -> anyhow::Result<Socket> {
+        let _ended = probed.drop_guard();
+        let session = format!("&sid={sid}");
+        let mut socket = websocket(self.to, self.rate, self.is_narrow, &session).await?;
+        socket.send(Message::text("2probe")).await?;
+        let answer = socket.next().await;
+        anyhow::ensure!(
+            matches!(&answer, Some(Ok(Message::Text(t))) if t.as_str() == "3probe"),
+            "{answer:?}"
+        );
+        Ok(socket)
+    }
+}
+
+async fn websocket(
+    to: SocketAddr,
+    rate: Rate,
+    is_narrow: bool,
+    session: &str,
+) -> anyhow::Result<Socket> {
+    websocket_from(to, rate, is_narrow, (session, None)).await
+}
+
+async fn websocket_from(
+    to: SocketAddr,
+    rate: Rate,
+    is_narrow: bool,
+    (session, from): (&str, Option<&str>),
+) -> anyhow::Result<Socket> {
+    let tcp = Throttle::connect(to, rate, is_narrow).await?;
+    let url = format!("ws://{to}/socket.io/?EIO=4&transport=websocket{session}");
+    let mut request = url.into_client_request()?;
+    if let Some(from) = from {
+        request.headers_mut().insert("x-forwarded-for", from.parse()?);
+    }
+    Ok(client_async(request, tcp).await?.0)
+}
 
 async fn hear(
     mut stream: SplitStream<Socket>,
@@ -186,8 +257,9 @@ async fn poll(
     path: String,
     replies: UnboundedSender<String>,
     inbox: Arc<Inbox>,
+    until: CancellationToken,
 ) -> String {
-    loop {
+    while !until.is_cancelled() {
         match http.get(&path).await {
             Ok(answer) if answer.status == 200 => {
                 for reply in answer.body.split(SEPARATOR).filter_map(|frame| inbox.take(frame)) {
@@ -198,11 +270,23 @@ async fn poll(
             Err(error) => return error.to_string(),
         }
     }
+    "the polling is over".to_owned()
 }
 
-async fn post(mut http: Http, path: String, mut outgoing: UnboundedReceiver<String>) -> String {
-    while let Some(frame) = outgoing.recv().await {
-        let mut body = frame;
+/// Ends with what is still to be sent, if there is somebody else to send it.
+async fn post(
+    mut http: Http,
+    path: String,
+    mut outgoing: UnboundedReceiver<String>,
+    until: CancellationToken,
+) -> Result<UnboundedReceiver<String>, String> {
+    loop {
+        let frame = tokio::select! {
+            biased;
+            () = until.cancelled() => return Ok(outgoing),
+            frame = outgoing.recv() => frame,
+        };
+        let Some(mut body) = frame else { return Err("the user is gone".to_owned()) };
         for _ in 1..AT_ONCE {
             let Ok(more) = outgoing.try_recv() else { break };
             body.push(SEPARATOR);
@@ -210,9 +294,8 @@ async fn post(mut http: Http, path: String, mut outgoing: UnboundedReceiver<Stri
         }
         match http.post(&path, &body).await {
             Ok(answer) if answer.status == 200 => {}
-            Ok(answer) => return format!("a post was answered {answer:?}"),
-            Err(error) => return error.to_string(),
+            Ok(answer) => return Err(format!("a post was answered {}", answer.status)),
+            Err(error) => return Err(error.to_string()),
         }
     }
-    "the user is gone".to_owned()
 }

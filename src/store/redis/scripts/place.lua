@@ -106,6 +106,8 @@ local function finish()
   if CHANNEL ~= '' and (#joined + #left + #changed > 0 or names_differ) then
     redis.call('SPUBLISH', CHANNEL, 'p1 ' .. diff)
   end
+  -- With no connection here there is nothing to be in order with, and nothing is to be left.
+  if redis.call('EXISTS', NODES) == 0 then redis.call('DEL', ORDER) end
   local idle = redis.call('EXISTS', MEMBERS) == 0 and redis.call('EXISTS', LEAVING) == 0
   return { diff, idle and '1' or '0' }
 end

@@ -1,0 +1,108 @@
+//! Engine.IO by hand, for what no client of the swarm does.
+use std::net::SocketAddr;
+
+use futures_util::{SinkExt, StreamExt};
+use serde_json::{Value, json};
+use tokio::net::TcpStream;
+use tokio_tungstenite::{WebSocketStream, client_async, tungstenite::Message};
+
+use crate::{
+    common::{Http, patiently},
+    records::Name,
+    swarm::new_mid,
+};
+
+const POLLING: &str = "/socket.io/?EIO=4&transport=polling";
+
+/// Opens a session by polling; its connection, and its id.
+async fn opens(at: SocketAddr) -> (Http, String) {
+    let mut http = Http::connect(at).await.unwrap();
+    let opened = http.get(POLLING).await.unwrap();
+    assert_eq!(opened.status, 200, "{}", opened.body);
+    let open: Value = serde_json::from_str(&opened.body[1..]).unwrap();
+    (http, open["sid"].as_str().unwrap().to_owned())
+}
+
+/// Opens a session at one node and asks for it at another, as a balancer without stickiness does;
+/// the answer.
+pub(super) async fn polls_elsewhere(at: SocketAddr, other: SocketAddr) -> (u16, String) {
+    let (_open, sid) = opens(at).await;
+    let mut http = Http::connect(other).await.unwrap();
+    let answer = http.post(&format!("{POLLING}&sid={sid}"), "40/chat,").await.unwrap();
+    (answer.status, answer.body)
+}
+
+/// Comes in, joins and says so much in one breath, whatever is answered meanwhile. All answers but
+/// that to the join, in the order in which they came, each with the number of what it answers.
+pub(super) async fn says_at_once(
+    at: SocketAddr,
+    name: &str,
+    room: Name,
+    count: usize,
+) -> Vec<(usize, Value)> {
+    let stream = TcpStream::connect(at).await.unwrap();
+    let url = format!("ws://{at}/socket.io/?EIO=4&transport=websocket");
+    let (socket, _) = client_async(url, stream).await.unwrap();
+    let (mut sink, mut stream) = socket.split();
+    let speaks = async {
+        let auth = json!({ "name": name });
+        sink.feed(Message::text(format!("40/chat,{auth}"))).await.unwrap();
+        let join = json!(["room:join", { "room": room, "limit": 1 }]);
+        sink.feed(Message::text(format!("42/chat,0{join}"))).await.unwrap();
+        for n in 1..=count {
+            let payload = json!({ "room": room, "mid": new_mid(), "text": format!("{name} {n}") });
+            let frame = format!("42/chat,{n}{}", json!(["message:send", payload]));
+            if sink.feed(Message::text(frame)).await.is_err() {
+                // Whoever hears says why.
+                return sink;
+            }
+        }
+        sink.flush().await.ok();
+        sink
+    };
+    let hears = async {
+        let (mut answers, mut others) = (Vec::new(), String::new());
+        while answers.len() < count {
+            let Some(Ok(frame)) = patiently("an answer", stream.next()).await else {
+                panic!("{name}: ended after {} answers; before: {others:?}", answers.len());
+            };
+            let text = frame.to_text().unwrap_or_default();
+            match answer(text) {
+                Some((0, joined)) => assert_eq!(joined["ok"], true, "{joined}"),
+                Some(said) => answers.push(said),
+                None => others = text.chars().take(200).collect(),
+            }
+        }
+        answers
+    };
+    let (_sink, answers) = tokio::join!(speaks, hears);
+    answers
+}
+
+/// What a frame answers, if it does.
+fn answer(frame: &str) -> Option<(usize, Value)> {
+    let rest = frame.strip_prefix("43/chat,")?;
+    let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, payload) = rest.split_at(digits);
+    let mut payload: Vec<Value> = serde_json::from_str(payload).ok()?;
+    Some((number.parse().ok()?, payload.pop()?))
+}
+
+/// A client that began to change to a WebSocket, and fell silent; dropped, it is gone.
+pub(super) struct Half {
+    _polling: Http,
+    _socket: WebSocketStream<TcpStream>,
+}
+
+impl Half {
+    pub(super) async fn of_an_upgrade(at: SocketAddr) -> Self {
+        let (polling, sid) = opens(at).await;
+        let stream = TcpStream::connect(at).await.unwrap();
+        let url = format!("ws://{at}/socket.io/?EIO=4&transport=websocket&sid={sid}");
+        let (mut socket, _) = client_async(url, stream).await.unwrap();
+        socket.send(Message::text("2probe")).await.unwrap();
+        let answer = patiently("the answer to a probe", socket.next()).await.unwrap().unwrap();
+        assert_eq!(answer.to_text().unwrap(), "3probe");
+        Self { _polling: polling, _socket: socket }
+    }
+}
