@@ -4,7 +4,7 @@
 .NOTPARALLEL:
 # The network fails now and then.
 export CARGO_NET_RETRY ?= 10
-.PHONY: help run test check fmt unit faults clients web tools pictures protocol deny clean bench bench-growth compose-test k8s-test manifests
+.PHONY: help run test check fmt unit faults clients web tools pictures protocol deny fuzz clean bench bench-growth compose-test k8s-test manifests
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -88,9 +88,14 @@ bench/node/node_modules: bench/node/package-lock.json
 	tests/again.sh npm ci --prefix bench/node --no-audit --no-fund
 	touch $@
 
-deny: ## licences, advisories and sources of what we depend on
+# Asks the network, so it is no part of `make test`.
+deny: ## licences, advisories and sources of what we depend on, crates and npm packages
 	cargo deny --version >/dev/null 2>&1 || cargo install cargo-deny --locked
-	cargo deny check
+	tests/again.sh cargo deny check
+	tests/again.sh npm audit --prefix web --audit-level=moderate
+
+fuzz: ## five minutes of mutated bad inputs against each decoder
+	HUBBUB_FUZZ=300 cargo test --locked --release --lib fuzz
 
 clean: ## forget everything built
 	cargo clean

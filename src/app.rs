@@ -14,17 +14,19 @@ use anyhow::Context;
 
 use crate::{
     adapter::{Adapter, Hearing, local::LocalAdapter, redis::RedisAdapter},
-    auth::guest::Guests,
+    auth::{guest::Guests, jwt::Tokens},
     clock,
-    config::{Config, store::StoreUrl},
+    config::{Config, auth::Mode, store::StoreUrl},
     domain::id::NodeId,
     gateway::{Dialects, Gateway, Health},
     lifecycle::{Ending, Lifecycle},
+    policy::moderation::Moderation,
     redis::Link,
     rooms::{Parts, Retention, Rooms, presence::Presence},
     state::AppState,
     store::{
-        embedded::EmbeddedStore, log::Log, members::Members, redis::RedisStore, sessions::Sessions,
+        self, embedded::EmbeddedStore, log::Log, members::Members, redis::RedisStore,
+        sessions::Sessions,
     },
     telemetry::{Label, Telemetry, runtime},
 };
@@ -39,13 +41,23 @@ pub async fn run(
     let boot = clock::new_node();
     let backend = Backend::open(&config, boot, &lifecycle)?;
     let dialects = Dialects::new(&config);
-    let app = assemble(&config, &backend, &dialects, (node, telemetry.clone(), lifecycle.clone()));
+    let tokens = match config.auth.mode {
+        Mode::Guest => None,
+        Mode::Jwt => Some(Tokens::open(&config.auth).context("no token can be checked")?),
+    };
+    let with = (node, telemetry.clone(), lifecycle.clone(), tokens);
+    let app = assemble(&config, &backend, &dialects, with);
     let gateway = Gateway::new(app.clone(), &dialects);
     lifecycle.spawn_until_stop(app.rooms.clone().listen(backend.hearing));
     lifecycle.spawn_until_stop(app.rooms.clone().watch());
     lifecycle.spawn_until_stop(runtime::measure_lag(app.metrics.clone()));
     app.presence.keep(&lifecycle);
-    lifecycle.spawn_until_stop(get_ready(backend.link.clone(), app.guests.clone()));
+    let (guests, moderation) = (app.guests.clone(), app.moderation.clone());
+    lifecycle.spawn_until_stop(get_ready(backend.link.clone(), guests, moderation));
+    lifecycle.spawn_until_stop(app.moderation.clone().watch(app.rooms.clone()));
+    if let Some(tokens) = &app.tokens {
+        lifecycle.spawn_until_stop(tokens.clone().keep_fresh());
+    }
 
     if let Some(link) = &backend.link {
         lifecycle.spawn_until_stop(gateway.clone().tell_of_store(link.changes()));
@@ -84,11 +96,13 @@ pub async fn run(
     Ok(())
 }
 
-/// Redis can be asked and heard, and guests can be vouched for: only then is anybody let in.
-async fn get_ready(link: Option<Arc<Link>>, guests: Guests) {
+/// Redis can be asked and heard, it is known who is banned, and guests can be vouched for: only then
+/// is anybody let in.
+async fn get_ready(link: Option<Arc<Link>>, guests: Guests, moderation: Moderation) {
     if let Some(link) = link {
         link.ready().await;
     }
+    moderation.get_ready().await;
     guests.get_ready().await;
 }
 
@@ -105,6 +119,7 @@ struct Backend {
     log: Arc<dyn Log>,
     members: Arc<dyn Members>,
     sessions: Arc<dyn Sessions>,
+    moderation: Arc<dyn store::moderation::Moderation>,
     adapter: Arc<dyn Adapter>,
     hearing: Hearing,
     link: Option<Arc<Link>>,
@@ -124,7 +139,8 @@ impl Backend {
                 Ok(Self {
                     log: store.clone(),
                     members: store.clone(),
-                    sessions: store,
+                    sessions: store.clone(),
+                    moderation: store,
                     adapter,
                     hearing,
                     link: Some(link),
@@ -142,6 +158,7 @@ impl Backend {
             log: store.clone(),
             members: store.clone(),
             sessions: store.clone(),
+            moderation: store.clone(),
             adapter,
             hearing,
             link: None,
@@ -154,12 +171,15 @@ fn assemble(
     config: &Arc<Config>,
     backend: &Backend,
     dialects: &Dialects,
-    (node, telemetry, lifecycle): (Arc<str>, Telemetry, Lifecycle),
+    (node, telemetry, lifecycle, tokens): (Arc<str>, Telemetry, Lifecycle, Option<Tokens>),
 ) -> AppState {
     let metrics = telemetry.metrics().clone();
     if let Some(link) = &backend.link {
         link.count_in(&metrics);
     }
+    let presence = Presence::new(backend.members.clone(), config.presence.clone(), metrics.clone());
+    let moderation =
+        Moderation::new(backend.moderation.clone(), presence.clone(), lifecycle.clone());
     let rooms = Rooms::new(Parts {
         config: config.rooms.clone(),
         retention: Retention {
@@ -169,11 +189,11 @@ fn assemble(
         log: backend.log.clone(),
         adapter: backend.adapter.clone(),
         words: dialects.words(),
+        heed: Arc::new(moderation.clone()),
         metrics: metrics.clone(),
         traces: telemetry.traces().clone(),
         lifecycle: lifecycle.clone(),
     });
-    let presence = Presence::new(backend.members.clone(), config.presence.clone(), metrics.clone());
     AppState {
         config: config.clone(),
         node,
@@ -182,6 +202,8 @@ fn assemble(
         rooms,
         presence,
         guests: Guests::new(&config.auth, backend.sessions.clone()),
+        tokens,
+        moderation,
         metrics,
         traces: telemetry.traces().clone(),
         lifecycle,
@@ -234,7 +256,7 @@ impl Health for NodeHealth {
         if self.app.lifecycle.ending().is_some() {
             return Err("shutting down".to_owned());
         }
-        if !self.app.guests.are_ready() {
+        if !self.app.guests.are_ready() || !self.app.moderation.is_ready() {
             let why = self.link.as_ref().and_then(|link| link.trouble());
             return Err(why.map_or_else(
                 || "waiting for the store".to_owned(),

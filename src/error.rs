@@ -29,6 +29,18 @@ pub enum Error {
     /// Nothing vouches for whoever asks.
     #[error("{0}")]
     Unauthorized(&'static str),
+    /// One may not do this.
+    #[error("{0}")]
+    Forbidden(&'static str),
+    /// Sent away, from here or from everywhere, for a time or for ever.
+    #[error("you are banned")]
+    Banned { retry_after_ms: Option<u64> },
+    /// Silenced, here or everywhere, for a time or for ever.
+    #[error("you are muted")]
+    Muted { retry_after_ms: Option<u64> },
+    /// In this room one waits between two messages.
+    #[error("this room is in slow mode; wait before the next message")]
+    SlowMode { retry_after_ms: u64 },
     /// The connection has not joined the room.
     #[error("not a member of this room; join it first")]
     NotMember,
@@ -101,7 +113,12 @@ impl Error {
             Self::BadRequest { field, .. } | Self::TooLarge { field, .. } => {
                 (field.as_deref(), None, None)
             }
-            Self::RateLimited { retry_after_ms } => (None, Some(*retry_after_ms), None),
+            Self::RateLimited { retry_after_ms } | Self::SlowMode { retry_after_ms } => {
+                (None, Some(*retry_after_ms), None)
+            }
+            Self::Banned { retry_after_ms } | Self::Muted { retry_after_ms } => {
+                (None, *retry_after_ms, None)
+            }
             Self::Unavailable { outcome, retry_after_ms } => {
                 (None, Some(*retry_after_ms), Some(*outcome))
             }
@@ -114,6 +131,7 @@ impl Error {
             retryable: matches!(
                 self,
                 Self::RateLimited { .. }
+                    | Self::SlowMode { .. }
                     | Self::Unavailable { .. }
                     | Self::Draining
                     | Self::Internal(_)

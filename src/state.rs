@@ -3,9 +3,10 @@ use std::sync::Arc;
 
 use crate::{
     adapter::Adapter,
-    auth::guest::Guests,
+    auth::{guest::Guests, jwt::Tokens},
     config::Config,
     lifecycle::Lifecycle,
+    policy::moderation::Moderation,
     rooms::{Rooms, presence::Presence},
     store::log::Log,
     telemetry::{Traces, metrics::Metrics},
@@ -21,6 +22,9 @@ pub struct AppState {
     pub rooms: Rooms,
     pub presence: Presence,
     pub guests: Guests,
+    /// None where guests come in.
+    pub tokens: Option<Tokens>,
+    pub moderation: Moderation,
     pub metrics: Metrics,
     pub traces: Traces,
     pub lifecycle: Lifecycle,

@@ -5,6 +5,7 @@
 //! e1 <epoch> <seq> <ts> <mid> <json of Body>     an entry of a room's log, also as it is stored
 //! t1 <json of [Told]>                            a list told at once
 //! p1 <json of Diff>                              a room's people changed
+//! m1 <json of Act>                               somebody was moderated, in a room or everywhere
 //! ```
 //! Body is `{author, text}`, and `trace` only in what is traced: older releases overlook it.
 //! The store's script puts `e1`, epoch, seq and ts in front of what [`entry_tail`] gives it.
@@ -14,6 +15,7 @@ use super::{Heard, Told};
 use crate::domain::{
     id::{Epoch, RoomId},
     message::{Author, Draft, Entry, Message},
+    moderation::Act,
     position::Position,
     presence::Diff,
     trace::TraceParent,
@@ -60,6 +62,10 @@ pub fn presence(diff: &Diff) -> String {
     format!("p1 {}", serde_json::to_string(diff).expect("a diff is always JSON"))
 }
 
+pub fn act(act: &Act) -> String {
+    format!("m1 {}", serde_json::to_string(act).expect("an act is always JSON"))
+}
+
 /// Reads an entry of `room`.
 pub fn read_entry(room: &RoomId, text: &str) -> Result<Entry, Unreadable> {
     let mut parts = text.splitn(6, ' ');
@@ -91,6 +97,11 @@ pub fn read(room: Option<&RoomId>, text: &str) -> Result<Heard, Unreadable> {
         (Some("t1 "), _) => {
             serde_json::from_str(json()).map(Heard::Told).map_err(|_| Unreadable("told"))
         }
+        // An act of a room comes on that room's topic, one of everywhere on the global one.
+        (Some("m1 "), _) => match serde_json::from_str::<Act>(json()) {
+            Ok(act) if act.room.as_ref() == room => Ok(Heard::Act(Box::new(act))),
+            _ => Err(Unreadable("act")),
+        },
         (Some("p1 "), Some(room)) => serde_json::from_str(json())
             .map(|diff| Heard::Presence(room.clone(), diff))
             .map_err(|_| Unreadable("diff")),

@@ -19,7 +19,7 @@ use tokio::sync::mpsc;
 
 use super::{Adapter, GapCause, Heard, Hearing, Listening, Told, Topic, topic_of};
 use crate::{
-    domain::{id::RoomId, message::Entry, presence::Diff},
+    domain::{id::RoomId, message::Entry, moderation::Act, presence::Diff},
     error::Result,
 };
 
@@ -71,6 +71,15 @@ impl LocalAdapter {
         if state.topics.contains_key(&Topic::Room(room.clone()))
             && !state.offer(Heard::Presence(room.clone(), diff))
         {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Somebody was moderated. Dropped when there is no room; the store's version tells.
+    pub fn publish_act(&self, act: Act) {
+        let topic = act.room.clone().map_or(Topic::Global, Topic::Room);
+        let mut state = self.state.lock();
+        if state.topics.contains_key(&topic) && !state.offer(Heard::Act(Box::new(act))) {
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }
     }

@@ -17,6 +17,7 @@ use crate::{
     domain::{
         id::{ConnectionId, RoomId, UserId},
         message::Entry,
+        moderation::Act,
         presence::Diff,
         view::View,
     },
@@ -89,6 +90,8 @@ pub enum Heard {
     Told(Vec<Told>),
     /// A room's people changed.
     Presence(RoomId, Diff),
+    /// Somebody was moderated.
+    Act(Box<Act>),
     /// Something may have been missed: in these rooms, or (`None`) in any.
     Gap { rooms: Option<Vec<RoomId>>, cause: GapCause },
 }

@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 use tokio::sync::OnceCell;
 
 use crate::{
@@ -13,7 +14,7 @@ use crate::{
     domain::{
         id::UserId,
         nickname::Nickname,
-        session::{Identity, Role},
+        session::{Identity, Role, Vouched},
     },
     error::{Error, Result},
     store::sessions::Sessions,
@@ -32,6 +33,9 @@ struct Claims {
     aud: String,
     /// Seconds since 1970.
     exp: u64,
+    /// The same; of sessions from before this was written it is unknown.
+    #[serde(default)]
+    iat: u64,
 }
 
 /// Makes and checks guest sessions. Cheap to clone.
@@ -40,6 +44,7 @@ pub struct Guests(Arc<Inner>);
 
 struct Inner {
     configured: SecretString,
+    admin_secret: SecretString,
     lifetime: Duration,
     reserved: Vec<String>,
     store: Arc<dyn Sessions>,
@@ -55,6 +60,7 @@ impl Guests {
     pub fn new(config: &AuthConfig, store: Arc<dyn Sessions>) -> Self {
         Self(Arc::new(Inner {
             configured: config.guest_key.clone(),
+            admin_secret: config.admin_secret.clone(),
             lifetime: config.guest_lifetime,
             reserved: config.reserved_names.clone(),
             store,
@@ -64,22 +70,44 @@ impl Guests {
 
     /// A returning guest by its session, else a new one. A session that is not ours is refused:
     /// quietly becoming somebody else would make every retry a new message.
-    pub async fn admit(&self, session: Option<&str>, name: Option<Nickname>) -> Result<Identity> {
-        let back = match session {
-            Some(session) => Some(self.check(session).await?),
-            None => None,
+    ///
+    /// Who brings the admins' secret is one, and may take any name.
+    pub async fn admit(
+        &self,
+        session: Option<&str>,
+        name: Option<Nickname>,
+        secret: Option<&str>,
+    ) -> Result<(Identity, Vouched)> {
+        let role = match secret {
+            Some(secret) if self.is_admins(secret) => Role::Admin,
+            Some(_) => return Err(Error::Unauthorized("this server takes guests, not tokens")),
+            None => Role::Guest,
         };
-        if let Some(name) = &name {
+        let (back, issued_at) = match session {
+            Some(session) => {
+                let (back, issued_at) = self.check(session).await?;
+                (Some(back), issued_at)
+            }
+            None => (None, clock::now_ms()),
+        };
+        if let (Some(name), Role::Guest) = (&name, role) {
             self.may_be_called(name)?;
         }
-        Ok(match (back, name) {
-            (Some(back), None) => back,
-            (Some(back), Some(name)) => Identity { name, ..back },
+        let identity = match (back, name) {
+            (Some(back), None) => Identity { role, ..back },
+            (Some(back), Some(name)) => Identity { name, role, ..back },
             (None, name) => {
                 let name = name.unwrap_or_else(some_name);
-                Identity { id: clock::new_guest(), name, role: Role::Guest }
+                Identity { id: clock::new_guest(), name, role }
             }
-        })
+        };
+        Ok((identity, Vouched { role, ..Vouched::guest(issued_at) }))
+    }
+
+    /// Compared by their hashes, so that the time it takes says nothing of the secret.
+    fn is_admins(&self, secret: &str) -> bool {
+        let ours = self.0.admin_secret.expose_secret();
+        !ours.is_empty() && Sha256::digest(ours) == Sha256::digest(secret)
     }
 
     /// Whether sessions can be made and checked; not before the store was reached once.
@@ -102,6 +130,7 @@ impl Guests {
             name: identity.name.clone(),
             aud: AUDIENCE.to_owned(),
             exp: clock::now_ms() / 1_000 + self.0.lifetime.as_secs(),
+            iat: clock::now_ms() / 1_000,
         };
         let keys = self.keys().await?;
         encode(&Header::new(Algorithm::HS256), &claims, &keys.sign)
@@ -116,7 +145,8 @@ impl Guests {
         Ok(())
     }
 
-    async fn check(&self, session: &str) -> Result<Identity> {
+    /// Who it is, and since when that is vouched for.
+    async fn check(&self, session: &str) -> Result<(Identity, u64)> {
         let mut rules = Validation::new(Algorithm::HS256);
         rules.set_audience(&[AUDIENCE]);
         rules.set_required_spec_claims(&["exp", "sub", "aud"]);
@@ -124,7 +154,13 @@ impl Guests {
         let claims = decode::<Claims>(session, &keys.check, &rules)
             .map_err(|_| Error::Unauthorized("this session is not valid here; come without it"))?
             .claims;
-        Ok(Identity { id: claims.sub, name: claims.name, role: Role::Guest })
+        let issued_at = claims.iat.saturating_mul(1_000);
+        Ok((Identity { id: claims.sub, name: claims.name, role: Role::Guest }, issued_at))
+    }
+
+    /// A name for who has none.
+    pub fn some_name(&self) -> Nickname {
+        some_name()
     }
 
     async fn keys(&self) -> Result<&Keys> {

@@ -1,2 +1,3 @@
 //! A token of some kind → an identity, or a refusal.
 pub mod guest;
+pub mod jwt;

@@ -4,6 +4,7 @@ mod doctor;
 mod healthcheck;
 mod load;
 mod serve;
+mod token;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -41,6 +42,8 @@ enum Command {
     /// One of the processes of `load`.
     #[command(hide = true)]
     LoadWorker { process: u32 },
+    /// Signs a token that a node with these settings takes, and prints it.
+    Token(token::Token),
 }
 
 /// Why a command failed.
@@ -90,6 +93,7 @@ impl Cli {
                 let loaded = settings(&arguments).map_err(anyhow::Error::from)?;
                 healthcheck::ask(loaded.config.internal.listen)?;
             }
+            Command::Token(asked) => token::print(&asked, &settings(&arguments)?.config.auth)?,
         }
         Ok(ExitCode::SUCCESS)
     }

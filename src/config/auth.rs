@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::{
     Impossible,
-    bounds::{TEN_YEARS, secs, within},
+    bounds::{HOUR, MINUTE, TEN_YEARS, secs, within},
 };
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -14,6 +14,32 @@ use super::{
 pub enum Mode {
     /// Anyone, under a name of their choice.
     Guest,
+    /// Whoever brings a token that somebody we trust has signed.
+    Jwt,
+}
+
+/// How tokens are signed: said here, and never by the token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, strum::Display, strum::EnumString)]
+pub enum Algorithm {
+    HS256,
+    HS384,
+    HS512,
+    RS256,
+    RS384,
+    RS512,
+    PS256,
+    PS384,
+    PS512,
+    ES256,
+    ES384,
+    EdDSA,
+}
+
+impl Algorithm {
+    /// Whether who can check a token can also make one.
+    pub fn is_symmetric(self) -> bool {
+        matches!(self, Self::HS256 | Self::HS384 | Self::HS512)
+    }
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -25,21 +51,60 @@ pub struct Auth {
     /// For how long a guest can come back under the same identity.
     #[serde(with = "humantime_serde")]
     pub guest_lifetime: Duration,
+    /// Makes a guest who brings it as `token` an admin; empty: nobody is.
+    pub admin_secret: SecretString,
+    /// How tokens are signed.
+    pub jwt_algorithm: Algorithm,
+    /// The file with the key that tokens are checked with.
+    pub jwt_key_file: String,
+    /// Who tokens are from, their `iss`.
+    pub jwt_issuer: String,
+    /// Whom tokens are for, their `aud`.
+    pub jwt_audience: String,
+    /// How far clocks may differ.
+    #[serde(with = "humantime_serde")]
+    pub jwt_leeway: Duration,
+    /// How far ahead the end of a token may lie.
+    #[serde(with = "humantime_serde")]
+    pub jwt_lifetime: Duration,
+    /// How long before its token ends a client is told.
+    #[serde(with = "humantime_serde")]
+    pub jwt_notice: Duration,
     /// Names nobody may take, nor anything that reads like them.
     pub reserved_names: Vec<String>,
 }
 
 /// The shortest key for HMAC-SHA-256 that does not weaken it (RFC 2104, section 3).
-const SHORTEST_KEY: usize = 32;
+pub const SHORTEST_KEY: usize = 32;
 
 impl Auth {
     pub fn validate(&self) -> Result<(), Impossible> {
-        let bytes = self.guest_key.expose_secret().len();
-        if (1..SHORTEST_KEY).contains(&bytes) {
-            let says = format!("must be empty or at least {SHORTEST_KEY} bytes, and has {bytes}");
-            return Err(Impossible::new("auth.guest_key", "***", says));
+        for (key, secret) in
+            [("auth.guest_key", &self.guest_key), ("auth.admin_secret", &self.admin_secret)]
+        {
+            let bytes = secret.expose_secret().len();
+            if (1..SHORTEST_KEY).contains(&bytes) {
+                let says =
+                    format!("must be empty or at least {SHORTEST_KEY} bytes, and has {bytes}");
+                return Err(Impossible::new(key, "***", says));
+            }
         }
         within("auth.guest_lifetime", self.guest_lifetime, secs(1)..=TEN_YEARS)?;
+        within("auth.jwt_leeway", self.jwt_leeway, Duration::ZERO..=5 * MINUTE)?;
+        within("auth.jwt_lifetime", self.jwt_lifetime, secs(1)..=TEN_YEARS)?;
+        within("auth.jwt_notice", self.jwt_notice, Duration::ZERO..=HOUR)?;
+        if self.mode == Mode::Jwt {
+            for (key, value) in [
+                ("auth.jwt_key_file", &self.jwt_key_file),
+                ("auth.jwt_issuer", &self.jwt_issuer),
+                ("auth.jwt_audience", &self.jwt_audience),
+            ] {
+                if value.is_empty() {
+                    let says = "must not be empty while auth.mode is jwt";
+                    return Err(Impossible::new(key, "\"\"", says));
+                }
+            }
+        }
         if self.reserved_names.iter().any(|name| name.trim().is_empty()) {
             let given = format!("{:?}", self.reserved_names);
             return Err(Impossible::new(

@@ -6,7 +6,7 @@ use config::{Source, ValueKind};
 use super::{ConfigError, MANUAL, layers::Layer, layers::PREFIX};
 
 /// Keys whose values are never printed, and may come from a file.
-const SECRETS: [&str; 2] = ["store.url", "auth.guest_key"];
+const SECRETS: [&str; 3] = ["store.url", "auth.guest_key", "auth.admin_secret"];
 
 pub(super) struct Keys {
     in_order: Vec<String>,

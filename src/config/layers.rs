@@ -133,7 +133,7 @@ fn one_argument(argument: &str, keys: &Keys) -> Result<(String, ValueKind, Strin
     }
     let reveals = match key {
         "store.url" => store::has_credentials(text),
-        "auth.guest_key" => !text.is_empty(),
+        "auth.guest_key" | "auth.admin_secret" => !text.is_empty(),
         _ => false,
     };
     if reveals {

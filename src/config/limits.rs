@@ -16,6 +16,14 @@ pub struct Limits {
     pub message_rate: NonZeroU32,
     /// Messages at once, per connection.
     pub message_burst: NonZeroU32,
+    /// Messages a second in one room, of all; 0: no limit.
+    pub room_message_rate: u32,
+    /// Connections a user may have, on all nodes.
+    pub connections_per_user: usize,
+    /// Sessions of one address on one node.
+    pub sessions_per_address: usize,
+    /// New sessions a second of one address on one node.
+    pub session_rate_per_address: NonZeroU32,
     /// Name changes a minute, per connection.
     pub renames_per_minute: NonZeroU32,
     /// Rooms a connection may be in.
@@ -33,6 +41,11 @@ impl Limits {
     pub fn validate(&self) -> Result<(), Impossible> {
         within("limits.message_rate", self.message_rate.get(), 1..=1_000_000)?;
         within("limits.message_burst", self.message_burst.get(), 1..=1_000_000)?;
+        within("limits.room_message_rate", self.room_message_rate, 0..=1_000_000)?;
+        within("limits.connections_per_user", self.connections_per_user, 1..=100_000)?;
+        within("limits.sessions_per_address", self.sessions_per_address, 1..=1_000_000)?;
+        let rate = self.session_rate_per_address.get();
+        within("limits.session_rate_per_address", rate, 1..=1_000_000)?;
         within("limits.renames_per_minute", self.renames_per_minute.get(), 1..=1_000_000)?;
         within("limits.rooms_per_connection", self.rooms_per_connection, 1..=100_000)?;
         within("limits.queued_events", self.queued_events, 1..=100_000)?;

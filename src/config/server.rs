@@ -7,6 +7,7 @@ use super::{
     Impossible,
     bounds::{HOUR, MINUTE, ms, secs, within},
 };
+use crate::domain::{Invalid, address::Network};
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -17,6 +18,10 @@ pub struct Server {
     pub node: String,
     /// Origins whose pages may connect; `["*"]`: any.
     pub origins: Vec<String>,
+    /// Networks of proxies whose word on where a client comes from is taken.
+    pub trusted_proxies: Vec<String>,
+    /// Names clients may call this server by; empty: any.
+    pub hosts: Vec<String>,
     /// How long a request's headers may take to arrive.
     #[serde(with = "humantime_serde")]
     pub header_timeout: Duration,
@@ -44,6 +49,14 @@ impl Server {
         if let Some(says) = wrong_with_origins(&self.origins) {
             return Err(Impossible::new("server.origins", format!("{:?}", self.origins), says));
         }
+        if let Err(Invalid(says)) = self.proxies() {
+            let given = format!("{:?}", self.trusted_proxies);
+            return Err(Impossible::new("server.trusted_proxies", given, says));
+        }
+        if !self.hosts.iter().all(|host| is_host(host)) {
+            let says = "must be names or addresses without a port, such as chat.example.org";
+            return Err(Impossible::new("server.hosts", format!("{:?}", self.hosts), says));
+        }
         within("server.header_timeout", self.header_timeout, ms(100)..=10 * MINUTE)?;
         within("server.user_timeout", self.user_timeout, secs(1)..=HOUR)?;
         within("server.backlog", self.backlog, 1..=65_535)?;
@@ -52,6 +65,18 @@ impl Server {
         within("server.session_rate", self.session_rate.get(), 1..=1_000_000)?;
         within("server.session_burst", self.session_burst.get(), 1..=1_000_000)
     }
+}
+
+impl Server {
+    /// The networks of trusted proxies; a loaded configuration always holds some that can be.
+    pub fn proxies(&self) -> Result<Vec<Network>, Invalid> {
+        self.trusted_proxies.iter().map(|network| network.parse()).collect()
+    }
+}
+
+fn is_host(text: &str) -> bool {
+    let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b".-:[]".contains(&b);
+    !text.is_empty() && text.bytes().all(allowed)
 }
 
 fn is_name(text: &str) -> bool {

@@ -1,5 +1,5 @@
 //! What a person wrote, on its way into the log and out of it.
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -8,6 +8,7 @@ use unicode_general_category::{GeneralCategory, get_general_category};
 use super::{
     Invalid,
     id::{ConnectionId, MessageId, RoomId, UserId},
+    moderation::Subject,
     position::Position,
     presence::Person,
     trace::TraceParent,
@@ -117,6 +118,34 @@ pub struct Message {
     pub mid: MessageId,
     pub author: Author,
     pub text: Draft,
+    pub terms: Terms,
+}
+
+/// On what terms a message is taken, which the store sees to in its own step. By default all are.
+#[derive(Debug, Clone, Default)]
+pub struct Terms {
+    /// As what a measure of the room may mean its author; empty: none does.
+    pub known_as: Arc<[Subject]>,
+    /// How fast its author may speak in the room, on all nodes together.
+    pub author: Pace,
+    /// How fast the whole room may.
+    pub room: Pace,
+}
+
+/// How fast something may be done.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Pace {
+    /// What each takes, in µs; 0: nothing, and there is no limit.
+    pub every_us: u64,
+    /// How many at once, when there was nothing before.
+    pub burst: u64,
+}
+
+impl Pace {
+    pub fn per_second(rate: u32, burst: u32) -> Self {
+        let every_us = 1_000_000u64.checked_div(rate.into()).unwrap_or(0);
+        Self { every_us, burst: u64::from(burst).max(1) }
+    }
 }
 
 /// A message the log has.

@@ -1,7 +1,9 @@
 //! The words all of Hubbub speaks. Pure: no async, no I/O, no clock.
+pub mod address;
 pub mod durability;
 pub mod id;
 pub mod message;
+pub mod moderation;
 pub mod nickname;
 pub mod position;
 pub mod presence;

@@ -30,6 +30,21 @@ impl Nickname {
     pub fn reads_like(&self, other: &str) -> bool {
         skeleton(&self.0) == skeleton(other)
     }
+
+    /// What the eye takes it for.
+    pub fn skeleton(&self) -> Skeleton {
+        Skeleton(skeleton(&self.0))
+    }
+}
+
+/// What the eye takes a name for: alike for all names that read alike.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub struct Skeleton(String);
+
+impl fmt::Display for Skeleton {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
 }
 
 /// What the eye takes a name for.

@@ -54,6 +54,7 @@ impl ClientEvent for MessageSend {
         {
             let _span = traces::part("policy");
             access::member_of(&self.room, &caller.connection)?;
+            access::may_speak(&caller.connection)?;
             caller.buckets.message()?;
         }
         let message = Message {
@@ -61,6 +62,7 @@ impl ClientEvent for MessageSend {
             mid: self.mid,
             author: caller.author(),
             text: self.text.into(),
+            terms: caller.terms(),
         };
 
         let said = say(&message, app).await?;

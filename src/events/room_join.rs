@@ -110,7 +110,13 @@ pub struct RoomJoined {
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Me {
     pub role: Role,
+    /// Until when one may not speak here, ms since 1970; 9007199254740991: for ever.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub muted_until: Option<u64>,
 }
+
+/// 2^53 - 1.
+const FOR_EVER: u64 = (1 << 53) - 1;
 
 impl ClientEvent for RoomJoin {
     const NAME: &'static str = "room:join";
@@ -119,7 +125,11 @@ impl ClientEvent for RoomJoin {
     async fn handle(self, caller: &Caller, app: &AppState) -> Result<Answer<RoomJoined>> {
         self.may_enter(caller, app).await?;
         let entered = app.rooms.enter(&caller.connection, &self.room)?;
-        entered.ready().await?;
+        let standing = &caller.connection.standing;
+        let (ready, muted) =
+            tokio::join!(entered.ready(), app.moderation.may_enter(&self.room, standing));
+        ready?;
+        let muted_until = muted?.map(|act| act.until.unwrap_or(FOR_EVER));
         let place = Place::Room(self.room.clone());
         let read = async {
             let count = app.presence.enter(&place, &caller.member()).await?.count;
@@ -135,7 +145,13 @@ impl ClientEvent for RoomJoin {
                 return Err(error);
             }
         };
-        let joined = joined(past, count, caller.identity().role);
+        if !caller.connection.is_in(&self.room) {
+            // Sent out meanwhile.
+            app.presence.leave(&place, &caller.connection.id, false).await;
+            return Err(Error::Banned { retry_after_ms: None });
+        }
+        let me = Me { role: caller.identity().role, muted_until };
+        let joined = joined(past, count, me);
         let read = joined.epoch.clone().map(|epoch| (epoch, joined.upto));
         let head = joined.head;
         Ok(Answer::then(joined, move || entered.go_live(read.as_ref(), head)))
@@ -158,7 +174,7 @@ impl RoomJoin {
     }
 }
 
-fn joined(past: Past, count: u64, role: Role) -> RoomJoined {
+fn joined(past: Past, count: u64, me: Me) -> RoomJoined {
     let head = past.head.as_ref().map_or(0, |head| head.seq);
     // Where entries are missing at the end they are no more; where more follow, they are paged.
     let upto = match past.entries.last() {
@@ -176,6 +192,6 @@ fn joined(past: Past, count: u64, role: Role) -> RoomJoined {
         reset: past.reset.is_some(),
         reason: past.reset,
         count,
-        me: Me { role },
+        me,
     }
 }

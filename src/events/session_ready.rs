@@ -12,8 +12,10 @@ use crate::{
 /// The first thing said on every connection: who one is, where, and what is allowed.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct SessionReady<'a> {
-    /// Brings the same user back: send it in `auth.session` when connecting again.
-    pub session: &'a str,
+    /// Brings the same user back: send it in `auth.session` when connecting again. Absent where
+    /// tokens are asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub session: Option<&'a str>,
     pub user: &'a Identity,
     /// This connection's public id.
     pub connection: &'a ConnectionId,
@@ -25,6 +27,9 @@ pub struct SessionReady<'a> {
     pub limits: Limits,
     /// ms since 1970.
     pub server_time: u64,
+    /// When the connection is closed unless `session:refresh` brings another token, ms since 1970.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<u64>,
     /// Rooms one is in for good; they come with lasting memberships.
     pub rooms: [(); 0],
 }

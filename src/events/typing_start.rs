@@ -18,6 +18,7 @@ impl ClientEvent for TypingStart {
 
     async fn handle(self, caller: &Caller, app: &AppState) -> Result<Answer<Done>> {
         access::member_of(&self.room, &caller.connection)?;
+        access::may_speak(&caller.connection)?;
         if caller.buckets.begins_typing(&self.room) {
             app.rooms.tell_typing(&self.room, caller.person(), true).await?;
         }

@@ -47,6 +47,8 @@ struct Sessions {
     links: HashMap<Sid, Weak<Link>>,
     /// Streams opened to take over a polling session.
     upgrades: HashMap<Sid, Weak<Conn>>,
+    /// What opened each session: its program's word for itself, as a hash.
+    openers: HashMap<Sid, u64>,
 }
 
 impl Door {
@@ -58,7 +60,7 @@ impl Door {
         let (ending, ended) = mpsc::channel(MOST_ENDING);
         let door = Self {
             lifecycle,
-            admission: Admission::new(&config.server),
+            admission: Admission::new(&config.server, &config.limits),
             sign_of_life: config.engine.ping_timeout / 2,
             limits: config.limits.clone(),
             metrics,
@@ -142,6 +144,17 @@ impl Door {
         link
     }
 
+    /// From now on the session is its opener's.
+    pub(super) fn bind(&self, sid: Sid, opener: u64) {
+        self.sessions.lock().openers.insert(sid, opener);
+    }
+
+    /// Whether a polling request of this program may be the session's: who has found out a session's
+    /// secret has not found out what it was opened by.
+    pub(super) fn is_bound_to(&self, sid: Sid, opener: u64) -> bool {
+        self.sessions.lock().openers.get(&sid).is_none_or(|bound| *bound == opener)
+    }
+
     pub(super) fn find(&self, sid: Sid) -> Option<Arc<Link>> {
         self.sessions.lock().links.get(&sid).and_then(Weak::upgrade)
     }
@@ -168,6 +181,7 @@ impl Door {
         let mut sessions = self.sessions.lock();
         if sessions.links.get(&sid).is_some_and(|link| link.strong_count() == 0) {
             sessions.links.remove(&sid);
+            sessions.openers.remove(&sid);
         }
     }
 

@@ -1,5 +1,6 @@
 //! Before the protocol: whether a request may reach it, and what it tells us of its session.
 use std::{
+    hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -7,21 +8,31 @@ use std::{
 use axum::{
     body::{Body, HttpBody},
     extract::State,
-    http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, header},
+    http::{
+        HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, Version, header, uri::Authority,
+    },
+    middleware::Next,
     response::{IntoResponse, Response},
 };
 use socketioxide::socket::Sid;
 use tower::ServiceExt;
 
-use super::{Gateway, conn::Conn, door, link::Link};
+use super::{Gateway, conn::Conn, door, link::Link, origin};
 use crate::{
     clock,
+    domain::address::Address,
     policy::admission::{NotNow, Place},
     rooms::CloseReason,
 };
 
 /// How long a polling request waits for its session to take events again.
 const TAKES_EVENTS_WITHIN: Duration = Duration::from_secs(10);
+/// How long the body of a polling request may take to arrive and be taken.
+const BODY_WITHIN: Duration = Duration::from_secs(10);
+/// The bytes of a WebSocket's key (RFC 6455), and the longest list of protocols, of which we speak
+/// none.
+const KEY: usize = 16;
+const LONGEST_PROTOCOLS: usize = 256;
 /// Within how many seconds to come back to a node that takes no new session now. Each is told
 /// another number, so that not all come back together.
 const COME_BACK_WITHIN: Duration = Duration::from_secs(5);
@@ -57,55 +68,88 @@ impl Asked {
 
 /// Everything under `/socket.io/` that is not a file.
 pub(super) async fn engine(State(gateway): State<Gateway>, request: Request<Body>) -> Response {
-    if !gateway.lets_in(request.headers().get(header::ORIGIN)) {
-        gateway.door.count_refused("origin");
-        return refused(StatusCode::FORBIDDEN, 4, "Forbidden");
+    if let Some(refusal) = gateway.turns_away(&request) {
+        return refusal;
     }
     let asked = Asked::read(request.uri());
     if asked.eio3 && !gateway.eio3 {
         return refused(StatusCode::BAD_REQUEST, 5, "Unsupported protocol version");
     }
-    let Some(sid) = asked.sid else {
-        if asked.names_one || request.method() != Method::GET {
-            // No session, and none begins: the library says why.
-            return pass(&gateway, request).await;
+    if asked.websocket
+        && request.method() == Method::GET
+        && let Some(refusal) = no_websocket(request.headers())
+    {
+        return refusal;
+    }
+    match asked.sid {
+        // No session, and none begins: the library says why.
+        None if asked.names_one || request.method() != Method::GET => {
+            pass_in_time(&gateway, request).await
         }
-        return match gateway.admit_session() {
+        None => match gateway.admit_session(gateway.origin_of(&request)) {
             Ok(place) => begin(&gateway, place, request).await,
-            Err(says) => come_back(refused(StatusCode::SERVICE_UNAVAILABLE, 3, says)),
-        };
-    };
-    if asked.websocket {
-        if !wants_websocket(request.headers()) {
-            return refused(StatusCode::BAD_REQUEST, 3, "Bad request");
+            Err((status, says)) => come_back(refused(status, 3, says)),
+        },
+        Some(sid) if asked.websocket => take_over(&gateway, (sid, asked.eio3), request).await,
+        Some(sid) if !gateway.door.is_bound_to(sid, opener(request.headers())) => {
+            gateway.door.count_refused("opener");
+            refused(StatusCode::FORBIDDEN, 4, "Forbidden")
         }
-        let conn = request.extensions().get::<Arc<Conn>>().cloned();
-        let answer = pass(&gateway, request).await;
-        // Its stream changes hands only after this answer has been written.
-        if let (StatusCode::SWITCHING_PROTOCOLS, Some(conn)) = (answer.status(), conn) {
-            gateway.door.taken_over(sid, asked.eio3, &conn);
-        }
-        return answer;
+        Some(sid) if request.method() == Method::GET => poll(&gateway, sid, request).await,
+        Some(sid) => post(&gateway, (sid, asked.eio3), request).await,
     }
-    let polls = request.method() == Method::GET;
+}
+
+/// A WebSocket that goes on where a polling session was.
+async fn take_over(
+    gateway: &Gateway,
+    (sid, eio3): (Sid, bool),
+    request: Request<Body>,
+) -> Response {
+    let conn = request.extensions().get::<Arc<Conn>>().cloned();
+    let answer = pass(gateway, request).await;
+    // Its stream changes hands only after this answer has been written.
+    if let (StatusCode::SWITCHING_PROTOCOLS, Some(conn)) = (answer.status(), conn) {
+        gateway.door.taken_over(sid, eio3, &conn);
+    }
+    answer
+}
+
+async fn poll(gateway: &Gateway, sid: Sid, request: Request<Body>) -> Response {
     let link = gateway.door.find(sid);
-    if let (false, Some(link)) = (polls, &link) {
-        // What is not taken here stays with the client, as on a paused WebSocket.
-        // One body after the other, unread until then: only so is what may be waiting bounded.
-        let turn = tokio::time::timeout(TAKES_EVENTS_WITHIN, link.posting.lock()).await;
-        let Ok(_turn) = turn else {
-            link.close(CloseReason::TooLarge);
-            return refused(StatusCode::BAD_REQUEST, 3, "Bad request");
-        };
-        wait_until_readable(&gateway, link, (sid, asked.eio3)).await;
-        return pass(&gateway, request).await;
-    }
-    let answer = pass(&gateway, request).await;
-    if let (true, Some(link)) = (polls && answer.status().is_success(), link) {
+    let answer = pass(gateway, request).await;
+    if let (true, Some(link)) = (answer.status().is_success(), link) {
         let bytes = answer.body().size_hint().exact().unwrap_or(0);
         link.wrote(usize::try_from(bytes).unwrap_or(usize::MAX));
     }
     answer
+}
+
+/// What is not taken here stays with the client, as on a paused WebSocket. One body after the other,
+/// unread until then: only so is what may be waiting bounded.
+async fn post(gateway: &Gateway, (sid, eio3): (Sid, bool), request: Request<Body>) -> Response {
+    let Some(link) = gateway.door.find(sid) else { return pass_in_time(gateway, request).await };
+    let turn = tokio::time::timeout(TAKES_EVENTS_WITHIN, link.posting.lock()).await;
+    let Ok(_turn) = turn else {
+        link.close(CloseReason::TooLarge);
+        return refused(StatusCode::BAD_REQUEST, 3, "Bad request");
+    };
+    wait_until_readable(gateway, &link, (sid, eio3)).await;
+    if link.is_gone() {
+        // Nothing of it has been taken; the client says it again where it comes to.
+        return refused(StatusCode::BAD_REQUEST, 1, "Session ID unknown");
+    }
+    let answer = pass_in_time(gateway, request).await;
+    if answer.status() == StatusCode::REQUEST_TIMEOUT {
+        link.close(CloseReason::TooLarge);
+    }
+    answer
+}
+
+/// A body that does not come to its end is not waited for.
+async fn pass_in_time(gateway: &Gateway, request: Request<Body>) -> Response {
+    let passed = tokio::time::timeout(BODY_WITHIN, pass(gateway, request)).await;
+    passed.unwrap_or_else(|_| refused(StatusCode::REQUEST_TIMEOUT, 3, "Bad request"))
 }
 
 /// What its handshake brought is with a session until the library forgets it, and with that its
@@ -151,13 +195,73 @@ async fn wait_until_readable(gateway: &Gateway, link: &Link, (sid, eio3): (Sid, 
     }
 }
 
-/// A proxy that forwards the request but not its upgrade leaves it an ordinary one.
-fn wants_websocket(headers: &HeaderMap) -> bool {
-    let upgrade = headers.get(header::UPGRADE).and_then(|value| value.to_str().ok());
-    upgrade.is_some_and(|value| value.eq_ignore_ascii_case("websocket"))
+/// Why a request is no handshake of a WebSocket (RFC 6455): the library would answer it as if it
+/// were. A proxy that forwards the request but not its upgrade leaves it an ordinary one.
+fn no_websocket(headers: &HeaderMap) -> Option<Response> {
+    let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+    let Some(upgrade) = text(header::UPGRADE) else {
+        let answer = refused(StatusCode::UPGRADE_REQUIRED, 3, "Bad request");
+        let upgrade = [(header::UPGRADE, "websocket"), (header::CONNECTION, "upgrade")];
+        return Some((upgrade, answer).into_response());
+    };
+    let connection = text(header::CONNECTION).unwrap_or_default();
+    let key = text(header::SEC_WEBSOCKET_KEY).unwrap_or_default();
+    let key = data_encoding::BASE64.decode(key.as_bytes());
+    let protocols = headers.get_all(header::SEC_WEBSOCKET_PROTOCOL).iter();
+    let is_one = upgrade.eq_ignore_ascii_case("websocket")
+        && connection.split(',').any(|word| word.trim().eq_ignore_ascii_case("upgrade"))
+        && text(header::SEC_WEBSOCKET_VERSION) == Some("13")
+        && key.is_ok_and(|key| key.len() == KEY)
+        && protocols.map(HeaderValue::len).sum::<usize>() <= LONGEST_PROTOCOLS;
+    (!is_one).then(|| refused(StatusCode::BAD_REQUEST, 3, "Bad request"))
+}
+
+/// What opened a session, as far as polling requests can tell: Node's WebSocket says nothing.
+pub(super) fn opener(headers: &HeaderMap) -> u64 {
+    let agent = headers.get(header::USER_AGENT).map(HeaderValue::as_bytes);
+    BuildHasherDefault::<DefaultHasher>::default().hash_one(agent)
+}
+
+/// Before everything else: whether the request says whom it is meant for, and that is this server.
+pub(super) async fn host(
+    State(gateway): State<Gateway>,
+    request: Request<Body>,
+    next: Next,
+) -> Response {
+    if request.version() == Version::HTTP_11
+        && request.headers().get_all(header::HOST).iter().count() != 1
+    {
+        return StatusCode::BAD_REQUEST.into_response();
+    }
+    let hosts = &gateway.app.config.server.hosts;
+    let named = request.uri().authority().map(|authority| authority.host().to_owned());
+    let named = named.or_else(|| {
+        let host = request.headers().get(header::HOST)?.to_str().ok()?;
+        host.parse::<Authority>().ok().map(|authority| authority.host().to_owned())
+    });
+    let is_ours = hosts.is_empty()
+        || named.is_some_and(|named| hosts.iter().any(|host| host.eq_ignore_ascii_case(&named)));
+    if is_ours {
+        return next.run(request).await;
+    }
+    gateway.door.count_refused("host");
+    StatusCode::MISDIRECTED_REQUEST.into_response()
 }
 
 impl Gateway {
+    /// Why a request is not looked at any further.
+    fn turns_away(&self, request: &Request<Body>) -> Option<Response> {
+        if !self.lets_in(request.headers().get(header::ORIGIN)) {
+            self.door.count_refused("origin");
+            return Some(refused(StatusCode::FORBIDDEN, 4, "Forbidden"));
+        }
+        if !matches!(*request.method(), Method::GET | Method::POST | Method::OPTIONS) {
+            return Some(not_allowed());
+        }
+        let is_squeezed = request.headers().contains_key(header::CONTENT_ENCODING);
+        is_squeezed.then(|| refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, 3, "Bad request"))
+    }
+
     /// Whether a page of this origin may connect. Who names none is no page.
     fn lets_in(&self, origin: Option<&HeaderValue>) -> bool {
         let allowed = &self.app.config.server.origins;
@@ -166,17 +270,32 @@ impl Gateway {
         })
     }
 
+    /// Where a request comes from.
+    fn origin_of(&self, request: &Request<Body>) -> Option<Address> {
+        let conn = request.extensions().get::<Arc<Conn>>()?;
+        Some(origin::address(conn.peer.ip(), request.headers(), &self.proxies))
+    }
+
     /// A place for one more session, or why there is none now. Nothing has been made for it yet.
-    fn admit_session(&self) -> Result<Place, &'static str> {
-        let (reason, says) = if !self.app.guests.are_ready() {
-            ("starting", "This node is waiting for its store")
+    fn admit_session(&self, from: Option<Address>) -> Result<Place, (StatusCode, &'static str)> {
+        let away = StatusCode::SERVICE_UNAVAILABLE;
+        let many = StatusCode::TOO_MANY_REQUESTS;
+        let (reason, says) = if !(self.app.guests.are_ready() && self.app.moderation.is_ready()) {
+            ("starting", (away, "This node is waiting for its store"))
         } else if self.door.is_shut() {
-            ("draining", "This node is shutting down")
+            ("draining", (away, "This node is shutting down"))
         } else {
-            match self.door.admission.ask() {
+            match self.door.admission.ask(from) {
                 Ok(place) => return Ok(place),
-                Err(reason @ NotNow::Full) => (reason.into(), "This node is full"),
-                Err(reason @ NotNow::Admission) => (reason.into(), "Too many come at once"),
+                Err(reason) => (
+                    reason.into(),
+                    match reason {
+                        NotNow::Full => (away, "This node is full"),
+                        NotNow::Admission => (away, "Too many come at once"),
+                        NotNow::AddressFull => (many, "This address has enough sessions"),
+                        NotNow::Address => (many, "Too many come from this address at once"),
+                    },
+                ),
             }
         };
         self.door.count_refused(reason);
@@ -195,6 +314,11 @@ fn come_back(mut answer: Response) -> Response {
     let seconds = 1 + clock::some_of(COME_BACK_WITHIN).as_secs();
     answer.headers_mut().insert(header::RETRY_AFTER, seconds.into());
     answer
+}
+
+fn not_allowed() -> Response {
+    let answer = refused(StatusCode::METHOD_NOT_ALLOWED, 2, "Bad handshake method");
+    ([(header::ALLOW, "GET, POST, OPTIONS")], answer).into_response()
 }
 
 /// An error in Engine.IO's own form.

@@ -269,6 +269,11 @@ impl Link {
         self.door.count_rejected(code);
     }
 
+    /// Whether it has been ended, and nothing more is taken from it.
+    pub(super) fn is_gone(&self) -> bool {
+        self.gone.load(Ordering::Acquire)
+    }
+
     fn is_closing(&self) -> bool {
         self.end.load(Ordering::Acquire) == End::Closing as u8
     }
@@ -311,10 +316,10 @@ impl Link {
             self.pause();
         }
         let after = match reason {
-            CloseReason::SlowConsumer | CloseReason::TooLarge => Some(Duration::ZERO),
-            CloseReason::RateLimited => Some(COOL_DOWN),
+            CloseReason::RateLimited | CloseReason::Kicked => Some(COOL_DOWN),
             // It was told before; a refusal is its own last word.
             CloseReason::Draining | CloseReason::Refused => None,
+            _ => Some(Duration::ZERO),
         };
         if let Some(after) = after {
             self.tell(reason, after, SocketOutbox::say_last);
@@ -345,7 +350,7 @@ impl Link {
                 LAST_WORD
             }
             CloseReason::SlowConsumer => SLOW_LAST_WORD,
-            CloseReason::TooLarge | CloseReason::RateLimited => LAST_WORD,
+            _ => LAST_WORD,
         };
         let has_read = timeout(last_word, self.all_written()).await.is_ok();
         self.comes_to(End::Closing);

@@ -7,10 +7,12 @@ mod conn;
 mod door;
 mod frames;
 mod guard;
+mod inbound;
 mod lifesign;
 mod link;
 mod listener;
 mod notice;
+mod origin;
 mod outbox;
 mod outgoing;
 mod packet;
@@ -28,6 +30,7 @@ use std::{
 use axum::{
     Router,
     http::{HeaderName, HeaderValue},
+    middleware::from_fn_with_state,
     routing::{any, get},
 };
 use socketioxide::{
@@ -47,6 +50,7 @@ use self::{
 use crate::{
     clock,
     config::Config,
+    domain::address::Network,
     rooms::{CloseReason, Words},
     state::AppState,
 };
@@ -60,6 +64,9 @@ pub(crate) type NotFound = engineless::Nothing;
 const MOST_PACKETS: usize = 16 * 1024;
 /// Read buffer of one WebSocket: small, there are many of them.
 const READ_BUFFER: usize = 2 * 1024;
+
+/// What is no page of ours has no need of anything.
+const NOTHING_ALLOWED: &str = "default-src 'none'; frame-ancestors 'none'";
 
 /// How long departures may take once their connections are closed, and how often to look.
 const DEPARTED_WITHIN: Duration = Duration::from_secs(5);
@@ -120,6 +127,8 @@ pub struct Gateway {
     door: Arc<Door>,
     engine: Engine,
     eio3: bool,
+    /// Whose word on where a client comes from is taken.
+    proxies: Arc<[Network]>,
     /// The store is away, and people have been told.
     degraded: Arc<AtomicBool>,
     /// Ends the accept loop and the internal address.
@@ -129,7 +138,7 @@ pub struct Gateway {
 impl Gateway {
     /// Builds the door; nothing listens yet.
     pub fn new(app: AppState, dialects: &Dialects) -> Self {
-        let config = &app.config;
+        let config = &app.config.clone();
         let lifecycle = app.lifecycle.clone();
         let (door, ending) = Door::new(config, lifecycle.clone(), app.metrics.clone());
         let (engine, io) = build_engine(config);
@@ -140,6 +149,7 @@ impl Gateway {
             door: door.clone(),
             engine: engine.clone(),
             eio3,
+            proxies: config.server.proxies().unwrap_or_default().into(),
             degraded: Arc::default(),
             closed,
         };
@@ -156,6 +166,9 @@ impl Gateway {
         lifecycle.spawn(async move {
             ended.run_until_cancelled(door.watch_for_slow()).await;
         });
+        if gateway.app.tokens.is_some() {
+            lifecycle.spawn_until_stop(gateway.clone().watch_for_expired());
+        }
         gateway
     }
 
@@ -252,6 +265,11 @@ impl Gateway {
             .layer(cors_layer(&self.app.config))
             .layer(always(axum::http::header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
             .layer(always(axum::http::header::REFERRER_POLICY, "no-referrer"))
+            .layer(SetResponseHeaderLayer::if_not_present(
+                axum::http::header::CONTENT_SECURITY_POLICY,
+                HeaderValue::from_static(NOTHING_ALLOWED),
+            ))
+            .layer(from_fn_with_state(self.clone(), guard::host))
     }
 }
 

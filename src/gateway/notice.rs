@@ -8,12 +8,17 @@ use tokio::sync::watch;
 
 use super::Gateway;
 use crate::{
+    clock,
     domain::view::View,
+    events::{ServerEvent as _, session_expiring::SessionExpiring},
     rooms::{CloseReason, Connection, Frame},
 };
 
 /// A store that is back within this time was never away for people.
 const A_MOMENT: Duration = Duration::from_secs(1);
+
+/// How often connections are looked at whose token may end.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// Said before the server closes a connection, where it can still be said; and when the store goes
 /// and comes.
@@ -41,6 +46,14 @@ pub enum NoticeCode {
     RateLimited,
     /// It was refused in the handshake.
     Refused,
+    /// Banned from everywhere; who comes back is refused.
+    Banned,
+    /// Sent out; may come back.
+    Kicked,
+    /// The token has ended; come back with another one.
+    Expired,
+    /// The token was withdrawn; who comes back with it is refused.
+    Revoked,
     /// The store is away: nothing is closed, what is sent is refused with `unavailable`.
     Degraded,
     /// The store is back, and nothing that was acknowledged is lost.
@@ -55,6 +68,10 @@ impl From<CloseReason> for NoticeCode {
             CloseReason::TooLarge => Self::TooLarge,
             CloseReason::RateLimited => Self::RateLimited,
             CloseReason::Refused => Self::Refused,
+            CloseReason::Banned => Self::Banned,
+            CloseReason::Kicked => Self::Kicked,
+            CloseReason::Expired => Self::Expired,
+            CloseReason::Revoked => Self::Revoked,
         }
     }
 }
@@ -62,9 +79,11 @@ impl From<CloseReason> for NoticeCode {
 impl Notice {
     pub(super) const NAME: &'static str = "system:notice";
 
-    /// Before the connection is closed, after which the client comes back by itself.
+    /// Before the connection is closed, after which the client comes back by itself, if it may.
     pub(super) fn closing(reason: CloseReason, after_ms: u64) -> Frame {
-        let notice = Self { code: reason.into(), reconnect: true, after_ms };
+        let is_final =
+            matches!(reason, CloseReason::Banned | CloseReason::Expired | CloseReason::Revoked);
+        let notice = Self { code: reason.into(), reconnect: !is_final, after_ms };
         Frame::new(Self::NAME, &notice)
     }
 
@@ -93,6 +112,25 @@ impl Gateway {
             }
             self.degraded.store(false, Ordering::Release);
             self.tell_all(NoticeCode::Restored);
+        }
+    }
+
+    /// Tells those whose token is about to end, and closes those whose has.
+    pub async fn watch_for_expired(self) {
+        let notice = u64::try_from(self.app.config.auth.jwt_notice.as_millis()).unwrap_or(0);
+        loop {
+            tokio::time::sleep(LOOK_EVERY).await;
+            let now = clock::now_ms();
+            for connection in self.app.rooms.connections() {
+                let Some(at) = connection.standing.expires_at() else { continue };
+                if at <= now {
+                    connection.close(CloseReason::Expired);
+                } else if at <= now.saturating_add(notice) && connection.standing.is_to_be_warned()
+                {
+                    let expiring = SessionExpiring { in_ms: at - now };
+                    connection.push(&Frame::new(SessionExpiring::NAME, &expiring));
+                }
+            }
         }
     }
 

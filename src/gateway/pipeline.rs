@@ -10,18 +10,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use async_trait::async_trait;
-use futures_util::FutureExt;
-use parking_lot::Mutex;
-use serde::Serialize;
-use serde_json::value::RawValue;
-use socketioxide::{
-    adapter::LocalAdapter,
-    extract::AckSender,
-    handler::{FromMessageParts, MessageHandler, Value},
-    socket::Socket,
-};
-
 use super::{
     link::Link,
     outbox::{Ack, SocketOutbox},
@@ -32,6 +20,11 @@ use crate::{
     lifecycle::Lifecycle,
     rooms::{CloseReason, Frame, Outbox},
 };
+use async_trait::async_trait;
+use futures_util::FutureExt;
+use parking_lot::Mutex;
+use serde::Serialize;
+use serde_json::value::RawValue;
 
 /// Unanswerable refusals are told at most this often.
 const NOTICE_EVERY: Duration = Duration::from_secs(1);
@@ -114,10 +107,11 @@ impl Reply {
     }
 }
 
-struct Incoming {
-    text: String,
-    ack: Option<Ack>,
-    asked: Instant,
+/// An event as it was read.
+pub(super) struct Incoming {
+    pub(super) text: String,
+    pub(super) ack: Option<Ack>,
+    pub(super) asked: Instant,
 }
 
 /// Whether somebody works on the queue.
@@ -188,7 +182,7 @@ impl Pipe {
         }
     }
 
-    fn push(self: &Arc<Self>, incoming: Incoming) {
+    pub(super) fn push(self: &Arc<Self>, incoming: Incoming) {
         let mut queue = self.queue.lock();
         queue.waiting.push_back(incoming);
         if queue.waiting.len() >= self.most && !queue.paused {
@@ -291,7 +285,7 @@ impl Drop for Pipe {
 }
 
 /// `["event", arg, …]` → its name and its arguments, untouched.
-fn parse(text: &str) -> Result<(String, Vec<&RawValue>), Error> {
+pub(super) fn parse(text: &str) -> Result<(String, Vec<&RawValue>), Error> {
     let mut parts: Vec<&RawValue> = serde_json::from_str(text)
         .map_err(|_| Error::bad_request("an event is one JSON array and nothing else"))?;
     if parts.is_empty() {
@@ -300,23 +294,6 @@ fn parse(text: &str) -> Result<(String, Vec<&RawValue>), Error> {
     let event = serde_json::from_str(parts.remove(0).get())
         .map_err(|_| Error::bad_request("an event's name is a text"))?;
     Ok((event, parts))
-}
-
-/// Hands every event of a socket to its pipe, in the order they are read. The library would spawn
-/// a task per event, and lose their order.
-pub(super) struct Inbound(pub(super) Arc<Pipe>);
-
-impl MessageHandler<LocalAdapter, ()> for Inbound {
-    fn call(&self, socket: Arc<Socket<LocalAdapter>>, mut value: Value, ack: Option<i64>) {
-        let sender = AckSender::from_message_parts(&socket, &mut value, &ack);
-        let ack = ack.zip(sender.ok()).map(|(id, sender)| Ack { id, sender });
-        let text = match &value {
-            Value::Str(text, _) => text.to_string(),
-            // Attachments are refused by the parser, so this is not reached by text protocols.
-            Value::Bytes(_) => String::new(),
-        };
-        self.0.push(Incoming { text, ack, asked: Instant::now() });
-    }
 }
 
 #[cfg(test)]

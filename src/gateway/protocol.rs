@@ -11,7 +11,8 @@ use crate::{
     error::{Error, Outcome, Refusal},
     events::{
         ClientEvent, ServerEvent, message_new::MessageNew, presence_changed::PresenceChanged,
-        room_head::RoomHead, room_reset::RoomReset, session_ready::SessionReady, typing::Typing,
+        room_head::RoomHead, room_removed::RoomRemoved, room_reset::RoomReset,
+        session_expiring::SessionExpiring, session_ready::SessionReady, typing::Typing,
     },
 };
 
@@ -47,6 +48,8 @@ pub fn server_events() -> Vec<Described> {
         Described::told::<Typing<'_>>(),
         Described::told::<RoomReset<'_>>(),
         Described::told::<RoomHead<'_>>(),
+        Described::told::<RoomRemoved<'_>>(),
+        Described::told::<SessionExpiring>(),
         Described::noticed::<super::Notice>(super::Notice::NAME),
         Described::noticed::<Refusal<'_>>("error:notice"),
     ]
@@ -66,10 +69,13 @@ const socket = io(\"http://localhost:3000/chat\", {
 socket.on(\"session:ready\", ({ session }) => { localStorage.session = session; });
 ```
 
-`auth` is `{name?, session?, device?, traceparent?}`; everything in it is optional. `session` is what
-`session:ready` brought the last time: with it one is the same user again, without it a new guest. A
-refusal at the door is a `connect_error` whose `message` is the code: `unauthorized` (a session that
-is not valid here), `bad_request`, `reserved` or `unavailable`.
+`auth` is `{name?, token?, session?, device?, traceparent?}`. Where guests come in (`auth.mode = guest`)
+everything in it is optional: `session` is what `session:ready` brought the last time, with it one is
+the same user again, without it a new guest; and `token` is the secret that makes one an admin. Where
+tokens are asked for (`auth.mode = jwt`) `token` is one, `session` does not count, and `name` only if
+the token brings none. A refusal at the door is a `connect_error` whose `message` is the code:
+`unauthorized` (a session or token that is not valid here), `banned`, `limit_exceeded` (too many
+connections), `bad_request`, `reserved` or `unavailable`.
 
 Every client event is answered, if it has an ack callback: `{ok: true, …}` with the fields below, or
 `{ok: false, error}` with `error` as in `error:notice`. A refusal that nobody waits for comes as one
@@ -125,6 +131,10 @@ fn sample(code: crate::error::Code) -> Error {
         },
         C::UnknownEvent => Error::UnknownEvent,
         C::Unauthorized => Error::Unauthorized("nothing vouches for whoever asks"),
+        C::Forbidden => Error::Forbidden("one may not do this"),
+        C::Banned => Error::Banned { retry_after_ms: None },
+        C::Muted => Error::Muted { retry_after_ms: None },
+        C::SlowMode => Error::SlowMode { retry_after_ms: wait },
         C::NotMember => Error::NotMember,
         C::NotFound => Error::NotFound,
         C::IdempotencyConflict => Error::IdempotencyConflict,

@@ -1,6 +1,7 @@
-//! Who may do what in which room. In this round every room is public, and members may speak.
+//! Who may do what in which room. Every room is public, and members may speak unless they are muted.
 use crate::{
-    domain::id::RoomId,
+    clock,
+    domain::{id::RoomId, session::Role},
     error::{Error, Result},
     rooms::Connection,
 };
@@ -8,4 +9,29 @@ use crate::{
 /// Only a member may write, read on, or look who else is there.
 pub fn member_of(room: &RoomId, connection: &Connection) -> Result<()> {
     if connection.is_in(room) { Ok(()) } else { Err(Error::NotMember) }
+}
+
+/// Who is muted everywhere says nothing anywhere; a room's own mutes are the append's to see to.
+pub fn may_speak(connection: &Connection) -> Result<()> {
+    let Some(until) = connection.standing.muted_until() else { return Ok(()) };
+    let now = clock::now_ms();
+    if until <= now {
+        return Ok(());
+    }
+    let retry_after_ms = (until != u64::MAX).then(|| until - now);
+    Err(Error::Muted { retry_after_ms })
+}
+
+pub fn may_moderate(connection: &Connection) -> Result<()> {
+    if connection.standing.role().moderates() {
+        return Ok(());
+    }
+    Err(Error::Forbidden("only moderators may do this"))
+}
+
+pub fn is_admin(connection: &Connection) -> Result<()> {
+    if connection.standing.role() == Role::Admin {
+        return Ok(());
+    }
+    Err(Error::Forbidden("only admins may do this"))
 }

@@ -2,4 +2,5 @@
 //! session before it begins.
 pub mod access;
 pub mod admission;
+pub mod moderation;
 pub mod rate_limit;

@@ -1,7 +1,9 @@
-//! Token buckets of one connection. Sums over a user's connections and nodes come with accounts.
+//! Token buckets of one connection; and what the store sees to, over all of a user's connections
+//! and all nodes.
 use std::{
     collections::HashMap,
     num::NonZeroU32,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -13,7 +15,11 @@ use parking_lot::Mutex;
 
 use crate::{
     config::limits::Limits,
-    domain::id::RoomId,
+    domain::{
+        id::RoomId,
+        message::{Pace, Terms},
+        moderation::Subject,
+    },
     error::{Error, Result},
     rooms::{CloseReason, Connection},
 };
@@ -25,6 +31,14 @@ const TYPING_EVERY: Duration = Duration::from_secs(3);
 const SUSTAINED: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_secs(2);
 
+/// New tokens a minute, and events that nobody knows.
+const REFRESHES: NonZeroU32 = NonZeroU32::new(10).unwrap();
+const UNKNOWN: NonZeroU32 = NonZeroU32::new(20).unwrap();
+/// A rate above this is none, and the store is spared the counting.
+const MOST_COUNTED: u32 = 100_000;
+/// Seconds a message may be on its way to the store.
+const ON_ITS_WAY: u32 = 2;
+
 /// Refusals in a row: when they began, and the last one.
 struct Refusals {
     began: Instant,
@@ -35,6 +49,9 @@ pub struct Buckets {
     refusals: Mutex<Option<Refusals>>,
     messages: DefaultDirectRateLimiter,
     renames: DefaultDirectRateLimiter,
+    refreshes: DefaultDirectRateLimiter,
+    unknown: DefaultDirectRateLimiter,
+    paces: (Pace, Pace),
     typing: Mutex<HashMap<RoomId, Instant>>,
 }
 
@@ -47,6 +64,9 @@ impl Buckets {
             refusals: Mutex::default(),
             messages: RateLimiter::direct(messages),
             renames: RateLimiter::direct(renames),
+            refreshes: RateLimiter::direct(Quota::per_minute(REFRESHES)),
+            unknown: RateLimiter::direct(Quota::per_minute(UNKNOWN)),
+            paces: paces(limits),
             typing: Mutex::default(),
         }
     }
@@ -57,6 +77,23 @@ impl Buckets {
 
     pub fn rename(&self) -> Result<()> {
         take(&self.renames)
+    }
+
+    pub fn refresh(&self) -> Result<()> {
+        take(&self.refreshes)
+    }
+
+    /// On what terms a message is taken whose author may be meant by these.
+    pub fn terms(&self, known_as: Arc<[Subject]>) -> Terms {
+        let (author, room) = self.paces;
+        Terms { known_as, author, room }
+    }
+
+    /// Called with every event that nobody knows: who goes on sending them is closed.
+    pub fn unknown_event(&self, connection: &Connection) {
+        if self.unknown.check().is_err() {
+            connection.close(CloseReason::RateLimited);
+        }
     }
 
     /// Called with every refusal: who is told to slow down for ten seconds, and does not, is
@@ -97,6 +134,18 @@ impl Buckets {
     pub fn stops_typing(&self, room: &RoomId) -> bool {
         self.typing.lock().remove(room).is_some()
     }
+}
+
+/// What the store sees to, for all nodes together. An author's messages may reach it closer
+/// together than they left the node; so it allows for as long as a command may take.
+fn paces(limits: &Limits) -> (Pace, Pace) {
+    let rate = limits.message_rate.get();
+    let room = Pace::per_second(limits.room_message_rate, limits.room_message_rate);
+    if rate > MOST_COUNTED {
+        return (Pace::default(), room);
+    }
+    let burst = limits.message_burst.get().saturating_add(rate.saturating_mul(ON_ITS_WAY));
+    (Pace::per_second(rate, burst), room)
 }
 
 fn take(bucket: &DefaultDirectRateLimiter) -> Result<()> {

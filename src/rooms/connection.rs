@@ -3,7 +3,10 @@ use std::{collections::HashSet, sync::Arc};
 
 use parking_lot::Mutex;
 
-use super::outbox::{Batch, CloseReason, Frame, Full, Outbox};
+use super::{
+    outbox::{Batch, CloseReason, Frame, Full, Outbox},
+    standing::Standing,
+};
 use crate::domain::{
     id::{ConnectionId, RoomId, UserId},
     view::View,
@@ -12,6 +15,7 @@ use crate::domain::{
 pub struct Connection {
     pub id: ConnectionId,
     pub user: UserId,
+    pub standing: Standing,
     outbox: Arc<dyn Outbox>,
     view: Mutex<View>,
     /// Free-form names it put itself under; see [`crate::adapter::Audience::Group`].
@@ -20,10 +24,17 @@ pub struct Connection {
 }
 
 impl Connection {
-    pub fn new(id: ConnectionId, user: UserId, view: View, outbox: Arc<dyn Outbox>) -> Arc<Self> {
+    pub fn new(
+        id: ConnectionId,
+        user: UserId,
+        view: View,
+        outbox: Arc<dyn Outbox>,
+        standing: Standing,
+    ) -> Arc<Self> {
         Arc::new(Self {
             id,
             user,
+            standing,
             outbox,
             view: Mutex::new(view),
             groups: Mutex::default(),

@@ -39,6 +39,7 @@ impl Rooms {
         match heard {
             Heard::Entry(entry) => return self.hear(entry),
             Heard::Told(list) => list.into_iter().for_each(|told| self.dispatch(told)),
+            Heard::Act(act) => self.0.parts.heed.heed(&act, self),
             Heard::Presence(room, diff) => self.presence(&room, diff),
             Heard::Gap { rooms, cause } => self.gap(rooms, cause),
         }
@@ -110,6 +111,9 @@ impl Rooms {
     }
 
     fn gap(&self, rooms: Option<Vec<RoomId>>, cause: GapCause) {
+        if rooms.is_none() {
+            self.0.parts.heed.doubt();
+        }
         let doubtful: Vec<Arc<Hosted>> = match rooms {
             Some(rooms) => rooms.iter().filter_map(|room| self.hosted(room)).collect(),
             None => self.all_hosted(),

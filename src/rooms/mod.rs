@@ -11,6 +11,7 @@ pub mod presence;
 mod recent;
 mod repair;
 mod resume;
+mod standing;
 mod tail;
 mod typing;
 mod watch;
@@ -24,6 +25,7 @@ pub use self::{
     connection::Connection,
     hosted::Entered,
     outbox::{Batch, CloseReason, Frame, Full, Outbox, raw},
+    standing::Standing,
     tail::{Past, Retention},
 };
 use self::{hosted::Hosted, recent::Budget};
@@ -33,6 +35,7 @@ use crate::{
     domain::{
         id::{ConnectionId, Epoch, MessageId, RoomId},
         message::Entry,
+        moderation::Act,
         position::ResetReason,
         presence::{Diff, Person},
         view::View,
@@ -72,6 +75,14 @@ pub trait Words: Send + Sync {
     fn told(&self, room: &RoomId, news: &News<'_>);
 }
 
+/// Who heeds acts of moderation; the policy's part.
+pub trait Heed: Send + Sync {
+    /// Somebody was moderated, here or everywhere.
+    fn heed(&self, act: &Act, rooms: &Rooms);
+    /// Some acts may have been missed.
+    fn doubt(&self);
+}
+
 /// The registry. Cheap to clone.
 #[derive(Clone)]
 pub struct Rooms(Arc<Inner>);
@@ -92,6 +103,7 @@ pub struct Parts {
     pub log: Arc<dyn Log>,
     pub adapter: Arc<dyn Adapter>,
     pub words: Arc<dyn Words>,
+    pub heed: Arc<dyn Heed>,
     pub metrics: Metrics,
     pub traces: Traces,
     pub lifecycle: Lifecycle,
@@ -163,6 +175,11 @@ impl Rooms {
 
     fn hosted(&self, room: &RoomId) -> Option<Arc<Hosted>> {
         self.0.hosted.lock().get(room).cloned()
+    }
+
+    /// The rooms that are open on this node.
+    pub fn open(&self) -> Vec<RoomId> {
+        self.0.hosted.lock().keys().cloned().collect()
     }
 
     fn all_hosted(&self) -> Vec<Arc<Hosted>> {

@@ -77,6 +77,14 @@ pub enum CloseReason {
     RateLimited,
     /// It was refused in the handshake.
     Refused,
+    /// Banned from everywhere; who comes back is refused.
+    Banned,
+    /// Sent out; may come back.
+    Kicked,
+    /// The token has ended; come back with another one.
+    Expired,
+    /// The token was withdrawn; who comes back with it is refused.
+    Revoked,
 }
 
 /// Where one connection's frames and answers go. In order, never waiting.

@@ -147,6 +147,11 @@ impl Presence {
         Ok(users.iter().map(|user| found.get(user).copied().unwrap_or_default()).collect())
     }
 
+    /// How many connections a user has on all nodes.
+    pub async fn connections(&self, user: &UserId) -> Result<usize> {
+        Ok(self.0.members.connections(&Place::online(user), user).await?.len())
+    }
+
     /// Named tutorial sockets of a place, in the order they came.
     pub async fn classic(
         &self,

@@ -5,5 +5,6 @@
 pub mod embedded;
 pub mod log;
 pub mod members;
+pub mod moderation;
 pub mod redis;
 pub mod sessions;

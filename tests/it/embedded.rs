@@ -17,6 +17,7 @@ use hubbub::{
     store::{
         embedded::EmbeddedStore,
         log::{Log, Range},
+        moderation::Moderation,
         sessions::Sessions,
     },
 };
@@ -132,17 +133,42 @@ fn a_file_that_is_no_store_is_refused() {
 fn a_store_of_a_newer_release_is_refused() {
     let (_folder, path) = folder();
     drop(open(&path).unwrap());
-    let text = b"schema\x002";
-    let mut row = crc32fast::hash(text).to_le_bytes().to_vec();
-    row.push(b'2');
-    let db = redb::Database::create(&path).unwrap();
+    pretend(&path, b'3', &[]);
+    let says = refusal(&path);
+    assert!(says.contains("its schema is 3") && says.contains("newer release"), "{says}");
+}
+
+/// Makes a file look as if a release of this schema, which had not these tables, had written it.
+fn pretend(path: &Path, schema: u8, without: &[&str]) {
+    let mut row = crc32fast::hash(&[b"schema\x00", &[schema][..]].concat()).to_le_bytes().to_vec();
+    row.push(schema);
+    let db = redb::Database::create(path).unwrap();
     let txn = db.begin_write().unwrap();
     let about = TableDefinition::<&str, &[u8]>::new("about");
     txn.open_table(about).unwrap().insert("schema", row.as_slice()).unwrap();
+    for name in without {
+        let tables: Vec<_> = txn.list_tables().unwrap().collect();
+        let table = tables.into_iter().find(|table| redb::TableHandle::name(table) == *name);
+        assert!(txn.delete_table(table.unwrap()).unwrap());
+    }
     txn.commit().unwrap();
-    drop(db);
-    let says = refusal(&path);
-    assert!(says.contains("its schema is 2") && says.contains("newer release"), "{says}");
+}
+
+#[tokio::test]
+async fn a_store_from_before_there_was_moderation_is_taken_as_it_is() {
+    let (_folder, path) = folder();
+    let store = open(&path).unwrap();
+    write(&*store, "lobby", 3).await;
+    drop(store);
+    pretend(&path, b'1', &["rules", "record"]);
+
+    let store = open(&path).unwrap();
+    write(&*store, "lobby", 1).await;
+
+    assert_eq!(numbers(&store.page(&room("lobby"), Range::Newest, 9).await.unwrap()), [1, 2, 3, 4]);
+    assert_eq!(store.version().await.unwrap(), 0);
+    drop(store);
+    open(&path).unwrap();
 }
 
 #[tokio::test]

@@ -10,15 +10,18 @@ use hubbub::{
     config::Config,
     domain::{
         id::{MessageId, RoomId},
-        message::{Author, Entry, Message},
+        message::{Author, Entry, Message, Terms},
+        moderation::Act,
         position::{Cursor, Head, Position},
         presence::Person,
+        session::Vouched,
         view::View,
     },
     error::Result,
     lifecycle::Lifecycle,
     rooms::{
-        CloseReason, Connection, Frame, Full, News, Outbox, Parts, Past, Retention, Rooms, Words,
+        CloseReason, Connection, Frame, Full, Heed, News, Outbox, Parts, Past, Retention, Rooms,
+        Standing, Words,
     },
     store::{
         embedded::EmbeddedStore,
@@ -44,6 +47,14 @@ fn lobby() -> RoomId {
 /// A number below this one.
 fn below(most: u64) -> u64 {
     (0..most).new_tree(&mut TestRunner::default()).unwrap().current()
+}
+
+/// Nobody is moderated here.
+struct Nobody;
+
+impl Heed for Nobody {
+    fn heed(&self, _: &Act, _: &Rooms) {}
+    fn doubt(&self) {}
 }
 
 /// A log that takes its time to be read.
@@ -146,6 +157,7 @@ impl World {
             log: log.clone(),
             adapter,
             words: Arc::new(Numbers),
+            heed: Arc::new(Nobody),
             metrics: Metrics::none(),
             traces: Traces::off(),
             lifecycle: lifecycle.clone(),
@@ -158,7 +170,8 @@ impl World {
         let person = Person { id: clock::new_guest(), name: None, classic: false };
         let author = Author { person, connection: clock::new_connection() };
         let text = "hello".to_owned().try_into().unwrap();
-        let message = Message { room: lobby(), mid: clock::new_mid(), author, text };
+        let message =
+            Message { room: lobby(), mid: clock::new_mid(), author, text, terms: Terms::default() };
         let appended = self.log.append(&message).await.unwrap();
         self.said.lock().push((appended.position, message.mid));
     }
@@ -184,7 +197,13 @@ impl Guest {
     async fn comes(world: &World) -> Self {
         let ear = Arc::new(Ear::default());
         let (id, user) = (clock::new_connection(), clock::new_guest());
-        let connection = Connection::new(id, user, View::NATIVE, ear.clone());
+        let connection = Connection::new(
+            id,
+            user.clone(),
+            View::NATIVE,
+            ear.clone(),
+            Standing::new(user, None, None, Vouched::guest(0)),
+        );
         let entered = world.rooms.enter(&connection, &lobby()).unwrap();
         entered.ready().await.unwrap();
         let since = world.somewhere(300);

@@ -104,8 +104,9 @@ async fn each_is_told_its_own_time_and_sent_away_then() {
     assert_ne!(told, in_order_of_coming);
     assert!(*told.last().unwrap() <= spread, "{told:?}");
     let second = Duration::from_secs(1);
-    let within_a_second =
-        |from: usize| told.iter().filter(|t| (told[from]..told[from] + second).contains(t)).count();
+    let within_a_second = |from: usize| {
+        told.iter().filter(|t| (told[from]..told[from] + second).contains(*t)).count()
+    };
     let most = (0..HERE).map(within_a_second).max().unwrap();
     assert!(most <= HERE / 10, "{most} within a second: {told:?}");
     node.ends_well().await;

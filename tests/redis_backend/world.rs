@@ -7,7 +7,7 @@ use hubbub::{
     config::{presence::Presence, store::Store},
     domain::{
         id::RoomId,
-        message::{Author, Message},
+        message::{Author, Message, Terms},
         presence::{Member, Person},
         room::Place,
     },
@@ -128,6 +128,7 @@ pub(crate) fn message(room: &RoomId, text: &str) -> Message {
         mid: clock::new_mid(),
         author: Author { person, connection: "c_1".parse().unwrap() },
         text: text.to_owned().try_into().unwrap(),
+        terms: Terms::default(),
     }
 }
 

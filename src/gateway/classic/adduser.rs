@@ -25,6 +25,7 @@ pub(super) async fn adduser(page: &Page, arg: &str) -> Result<()> {
     page.lobby.seat(&page.app, page, &member).await?;
     let private = Private { id: &page.connection.id, name: name.as_str(), msg: "secret message" };
     let frame = Frame::new("private", &private);
+    page.connection.standing.rename(Some(name.skeleton()));
     *page.name.lock() = Some(name);
     page.connection.push(&frame);
     Ok(())

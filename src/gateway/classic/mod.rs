@@ -23,14 +23,16 @@ use crate::{
     domain::{
         id::ConnectionId,
         message::{Author, Draft, Message},
+        moderation::Subject,
         nickname::Nickname,
         presence::Person,
+        session::Vouched,
         view::View,
     },
     error::{Error, Result},
     events::say::say,
-    policy::rate_limit::Buckets,
-    rooms::{Connection, Entered},
+    policy::{access, rate_limit::Buckets},
+    rooms::{Connection, Entered, Standing},
     state::AppState,
     store::log::Appended,
     telemetry::Label,
@@ -108,27 +110,40 @@ impl Page {
 
     /// Says something in the canonical room, under the name this page goes by.
     async fn say(&self, text: &str, name: Option<String>) -> Result<Appended> {
+        access::may_speak(&self.connection)?;
         self.buckets.message()?;
         let text = Draft::try_from(text.to_owned()).map_err(|e| Error::TooLarge {
             message: e.to_string(),
             field: Some("text".to_owned()),
         })?;
+        let terms = self.buckets.terms(self.known_as(name.as_deref()));
         let person = Person { id: self.connection.user.clone(), name, classic: true };
         let message = Message {
             room: self.lobby.room.clone(),
             mid: clock::new_mid(),
             author: Author { person, connection: self.connection.id.clone() },
             text,
+            terms,
         };
         let said = say(&message, &self.app).await?;
         self.app.metrics.acked.add(1, &[]);
         Ok(said)
     }
 
+    /// A post may come under a name of its own.
+    fn known_as(&self, name: Option<&str>) -> Arc<[Subject]> {
+        let mut known_as = self.connection.standing.held_by().to_vec();
+        let name = name.and_then(|name| Nickname::try_from(name.to_owned()).ok());
+        let name = name.map(|name| Subject::Name(name.skeleton()));
+        known_as.extend(name.filter(|name| !known_as.contains(name)));
+        known_as.into()
+    }
+
     /// A name a page gives, for itself or for one post: fit to be shown, and nobody else's.
     fn name(&self, text: &str) -> Result<Nickname> {
         let name = Nickname::try_from(text.to_owned()).map_err(|e| Error::bad_field("user", &e))?;
         self.app.guests.may_be_called(&name)?;
+        self.app.moderation.may_be_called(Subject::Name(name.skeleton()))?;
         Ok(name)
     }
 }
@@ -161,14 +176,17 @@ impl Gateway {
         // Pages bring no credentials, and nothing here reads them; but what cannot be read at all
         // is no packet of Socket.IO's.
         arriving.is_well_formed().map_err(|error| self.reject(&outbox, &error))?;
+        let admitted = self.admit_page(&arriving, &lobby).await;
+        let standing = admitted.map_err(|error| self.reject(&outbox, &error))?;
         let socket = arriving.socket;
-        let connection = Connection::new(
-            clock::new_connection(),
-            clock::new_guest(),
-            View::UNDECIDED,
-            outbox.clone(),
-        );
+        let user = standing.user().clone();
+        let id = clock::new_connection();
+        let connection = Connection::new(id, user, View::UNDECIDED, outbox.clone(), standing);
         self.app.rooms.add(connection.clone());
+        if let Err(error) = self.app.moderation.may_stay(&connection.standing) {
+            self.app.rooms.remove(&connection);
+            return Err(self.reject(&outbox, &error));
+        }
         self.app.metrics.sessions.add(1, &[Label::new("namespace", "classic")]);
         let page = Arc::new(Page {
             app: self.app.clone(),
@@ -190,6 +208,24 @@ impl Gateway {
         let entered = Arc::new(Mutex::new(entered.ok()));
         socket.extensions.insert(Arrived { pipe, page, entered });
         Ok(())
+    }
+}
+
+impl Gateway {
+    /// Whether a page may come in, and into the one room it is always in.
+    async fn admit_page(&self, arriving: &Arriving, lobby: &Lobby) -> Result<Standing> {
+        if self.app.tokens.is_some() {
+            return Err(Error::Unauthorized("this server asks for a token, and pages have none"));
+        }
+        let address = self.address_of(&arriving.socket);
+        let vouched = Vouched::guest(clock::now_ms());
+        let standing = Standing::new(clock::new_guest(), address, None, vouched);
+        self.app.moderation.may_stay(&standing)?;
+        match self.app.moderation.may_enter(&lobby.room, &standing).await {
+            Err(error @ Error::Banned { .. }) => Err(error),
+            // While the store is away the page connects all the same; what it says asks again.
+            _ => Ok(standing),
+        }
     }
 }
 

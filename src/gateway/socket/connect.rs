@@ -11,19 +11,23 @@ use socketioxide::{
 
 use super::{Auth, Native};
 use crate::{
+    auth::jwt::Tokens,
     clock,
-    domain::{nickname::Nickname, room::Place, session::Identity, view::View},
+    domain::{
+        address::Address,
+        id::UserId,
+        nickname::Nickname,
+        room::Place,
+        session::{Identity, Vouched},
+        view::View,
+    },
     error::{Error, Result},
     events::{Caller, ServerEvent, session_ready::SessionReady},
     gateway::{
-        Gateway,
-        conn::Conn,
-        door::Door,
-        guard,
-        outbox::SocketOutbox,
-        pipeline::{Inbound, Pipe},
+        Gateway, conn::Conn, door::Door, guard, inbound::Inbound, origin, outbox::SocketOutbox,
+        pipeline::Pipe,
     },
-    rooms::{CloseReason, Connection, Frame, Outbox},
+    rooms::{CloseReason, Connection, Frame, Outbox, Standing},
     telemetry::Label,
 };
 
@@ -72,6 +76,14 @@ impl fmt::Display for Rejected {
     }
 }
 
+/// Somebody who may come in.
+struct Admitted {
+    identity: Identity,
+    standing: Standing,
+    is_named: bool,
+    device: Option<String>,
+}
+
 /// What the connect handler needs from the middleware.
 #[derive(Clone)]
 struct Arrived {
@@ -113,16 +125,16 @@ impl Gateway {
         outbox: Arc<SocketOutbox>,
     ) -> Result<(), Rejected> {
         let admitted = match auth {
-            Ok(auth) => self.admit(auth).await,
+            Ok(auth) => self.admit(arriving, auth).await,
             Err(error) => Err(error),
         };
-        let (identity, device) = match admitted {
-            Ok(admitted) => admitted,
-            Err(error) => return Err(self.reject(&outbox, &error)),
-        };
-        self.seat(&arriving.socket, outbox, identity, device)
-            .await
-            .map_err(|error| Rejected((&error).into()))
+        match admitted {
+            Ok(admitted) => self
+                .seat(&arriving.socket, outbox, admitted)
+                .await
+                .map_err(|error| Rejected((&error).into())),
+            Err(error) => Err(self.reject(&outbox, &error)),
+        }
     }
 
     /// Says why, and ends the session.
@@ -137,10 +149,8 @@ impl Gateway {
         Rejected(code)
     }
 
-    async fn admit(&self, auth: Auth) -> Result<(Identity, Option<String>)> {
-        if auth.token.is_some() {
-            return Err(Error::Unauthorized("this server takes guests, not tokens"));
-        }
+    /// Who it is, if they may come in.
+    async fn admit(&self, arriving: &Arriving, auth: Auth) -> Result<Admitted> {
         if auth.device.as_ref().is_some_and(|device| device.chars().count() > LONGEST_DEVICE) {
             return Err(Error::bad_request("a device is at most 64 characters"));
         }
@@ -148,22 +158,77 @@ impl Gateway {
             Some(name) => Some(Nickname::try_from(name).map_err(|e| Error::bad_field("name", &e))?),
             None => None,
         };
-        let identity = self.app.guests.admit(auth.session.as_deref(), name).await?;
-        Ok((identity, auth.device))
+        let is_known = auth.session.is_some() || self.app.tokens.is_some();
+        let token = auth.token.as_deref();
+        let (identity, vouched, is_named) = if let Some(tokens) = &self.app.tokens {
+            self.by_token(tokens, token, name)?
+        } else {
+            let session = auth.session.as_deref();
+            let (identity, vouched) = self.app.guests.admit(session, name, token).await?;
+            (identity, vouched, false)
+        };
+        let address = self.address_of(&arriving.socket);
+        let name = identity.name.skeleton();
+        let standing = Standing::new(identity.id.clone(), address, Some(name), vouched);
+        self.app.moderation.may_stay(&standing)?;
+        if is_known {
+            self.has_a_place_left(&identity.id).await?;
+        }
+        Ok(Admitted { identity, standing, is_named, device: auth.device })
+    }
+
+    /// Whether the token says what its bearer is called comes third.
+    fn by_token(
+        &self,
+        tokens: &Tokens,
+        token: Option<&str>,
+        name: Option<Nickname>,
+    ) -> Result<(Identity, Vouched, bool)> {
+        let token = token.ok_or(Error::Unauthorized("this server asks for a token"))?;
+        let token = tokens.check(token)?;
+        let is_named = token.name.is_some();
+        if let (false, Some(name), false) = (is_named, &name, token.vouched.role.moderates()) {
+            self.app.guests.may_be_called(name)?;
+        }
+        let name = token.name.or(name).unwrap_or_else(|| self.app.guests.some_name());
+        let identity = Identity { id: token.user, name, role: token.vouched.role };
+        Ok((identity, token.vouched, is_named))
+    }
+
+    /// Whether this user may have one more connection. While the store cannot say, it may.
+    async fn has_a_place_left(&self, user: &UserId) -> Result<()> {
+        let most = self.app.config.limits.connections_per_user;
+        match self.app.presence.connections(user).await {
+            Ok(has) if has >= most => {
+                Err(Error::LimitExceeded("this user has as many connections as one may have"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Where the socket's session came from.
+    pub(in crate::gateway) fn address_of(&self, socket: &Socket<LocalAdapter>) -> Option<Address> {
+        let parts = socket.req_parts();
+        let conn = parts.extensions.get::<Arc<Conn>>()?;
+        Some(origin::address(conn.peer.ip(), &parts.headers, &self.proxies))
     }
 
     async fn seat(
         &self,
         socket: &Arc<Socket<LocalAdapter>>,
         outbox: Arc<SocketOutbox>,
-        identity: Identity,
-        device: Option<String>,
+        Admitted { identity, standing, is_named, device }: Admitted,
     ) -> Result<()> {
-        let session = self.app.guests.session(&identity).await?;
+        let session = match self.app.tokens {
+            Some(_) => None,
+            None => Some(self.app.guests.session(&identity).await?),
+        };
         let id = clock::new_connection();
-        let connection = Connection::new(id, identity.id.clone(), View::NATIVE, outbox.clone());
+        let expires_at = standing.expires_at();
+        let user = identity.id.clone();
+        let connection = Connection::new(id, user, View::NATIVE, outbox.clone(), standing);
         let ready = SessionReady {
-            session: &session,
+            session: session.as_deref(),
             user: &identity,
             connection: &connection.id,
             device: device.as_deref(),
@@ -171,11 +236,19 @@ impl Gateway {
             durability: self.app.log.durability(),
             limits: self.app.config.as_ref().into(),
             server_time: clock::now_ms(),
+            expires_at,
             rooms: [],
         };
         let ready = Frame::new(SessionReady::NAME, &ready);
         let caller = Caller::new(connection.clone(), identity, &self.app.config.limits);
+        let caller = caller.named_by_token(is_named);
         self.app.rooms.add(connection.clone());
+        if let Err(error) = self.app.moderation.may_stay(&connection.standing) {
+            // Banned between the question and the answer.
+            self.app.rooms.remove(&connection);
+            connection.close(CloseReason::Refused);
+            return Err(error);
+        }
         self.app.metrics.sessions.add(1, &[Label::new("namespace", "chat")]);
         let online = (Place::online(caller.user()), caller.member());
         let native = Native { caller, app: self.app.clone(), _outbox: outbox.clone() };
@@ -248,6 +321,8 @@ impl Gateway {
         let own = began_as_websocket
             .then(|| socket.req_parts().extensions.get::<Arc<Conn>>().cloned())
             .flatten();
-        SocketOutbox::new(socket, self.door.link(socket.id, eio3, own))
+        let outbox = SocketOutbox::new(socket, self.door.link(socket.id, eio3, own));
+        self.door.bind(socket.id, guard::opener(&socket.req_parts().headers));
+        outbox
     }
 }

@@ -1,6 +1,8 @@
 //! The namespace `/chat`: our own protocol, and the list of everything a client may ask.
 pub(super) mod connect;
 pub(super) mod deliver;
+#[cfg(test)]
+mod fuzz;
 
 use std::{sync::Arc, time::SystemTime};
 
@@ -18,9 +20,14 @@ use crate::{
     error::{Error, Result},
     events::{
         Answer, Caller, ClientEvent, message_history::MessageHistory, message_send::MessageSend,
+        moderation_ban::ModerationBan, moderation_kick::ModerationKick,
+        moderation_list::ModerationList, moderation_mute::ModerationMute,
+        moderation_record::ModerationRecord, moderation_revoke::ModerationRevoke,
+        moderation_unban::ModerationUnban, moderation_unmute::ModerationUnmute,
         presence_get::PresenceGet, room_join::RoomJoin, room_leave::RoomLeave, room_list::RoomList,
-        room_members::RoomMembers, session_rename::SessionRename, system_ping::SystemPing,
-        typing_start::TypingStart, typing_stop::TypingStop,
+        room_members::RoomMembers, room_update::RoomUpdate, session_refresh::SessionRefresh,
+        session_rename::SessionRename, system_ping::SystemPing, typing_start::TypingStart,
+        typing_stop::TypingStop,
     },
     state::AppState,
     telemetry::{Label, traces},
@@ -40,7 +47,10 @@ macro_rules! client_events {
         async fn dispatch(event: &str, args: &[&RawValue], reply: Reply, native: &Native) {
             match event {
                 $(<$event as ClientEvent>::NAME => native.run::<$event>(args, reply).await,)+
-                _ => reply.refuse(&Error::UnknownEvent),
+                _ => {
+                    reply.refuse(&Error::UnknownEvent);
+                    native.caller.buckets.unknown_event(&native.caller.connection);
+                }
             }
         }
     };
@@ -57,6 +67,16 @@ client_events! {
     TypingStop,
     PresenceGet,
     SessionRename,
+    SessionRefresh,
+    RoomUpdate,
+    ModerationKick,
+    ModerationBan,
+    ModerationUnban,
+    ModerationMute,
+    ModerationUnmute,
+    ModerationRevoke,
+    ModerationList,
+    ModerationRecord,
     SystemPing,
 }
 

@@ -6,7 +6,7 @@ use crate::{
     config::Config,
     domain::{
         id::{ConnectionId, Epoch, RoomId},
-        message::{Author, Message},
+        message::{Author, Message, Terms},
         position::Position,
         presence::Person,
     },
@@ -38,7 +38,13 @@ async fn log_of(count: u64, text: &str) -> Arc<EmbeddedStore> {
     let store = EmbeddedStore::open(None, &config.store, &config.presence, adapter, node).unwrap();
     for _ in 0..count {
         let text = text.to_owned().try_into().unwrap();
-        let message = Message { room: lobby(), mid: clock::new_mid(), author: author(), text };
+        let message = Message {
+            room: lobby(),
+            mid: clock::new_mid(),
+            author: author(),
+            text,
+            terms: Terms::default(),
+        };
         store.append(&message).await.unwrap();
     }
     store
@@ -174,7 +180,8 @@ fn a_page_is_bounded_in_bytes_too_and_has_at_least_one() {
 
 fn envelope_of(entry: &Entry) -> String {
     let Entry { room, mid, author, text, .. } = entry.clone();
-    crate::adapter::envelope::entry_tail(&Message { room, mid, author, text }, None)
+    let message = Message { room, mid, author, text, terms: Terms::default() };
+    crate::adapter::envelope::entry_tail(&message, None)
 }
 
 #[test]

@@ -6,6 +6,7 @@ use redb::ReadableTable as _;
 use sha2::{Digest as _, Sha256};
 
 use super::tables::{Fault, Meta, Remembered, Tables, entry_key, meta_of, seal, unseal};
+use super::{moderation, paces::Paces};
 use crate::{
     adapter::envelope,
     clock,
@@ -62,11 +63,11 @@ pub(super) type Step = (Appended, Option<Arc<Entry>>);
 /// concerns this append alone; any other fault ends the transaction.
 pub(super) fn append(
     tables: &mut Tables<'_>,
-    rules: &Rules,
+    (rules, paces): (&Rules, &mut Paces),
     (message, trace): (&Message, Option<TraceParent>),
 ) -> Result<Result<Step>, Fault> {
     let now = clock::now_ms();
-    let before = match known(tables, rules, message, now) {
+    let before = match known(tables, (rules, paces), message, now) {
         Ok(Known::Dup(step)) => return Ok(Ok(step)),
         Ok(Known::Refused(error)) => return Ok(Err(error)),
         Ok(Known::New(before)) => before,
@@ -94,7 +95,12 @@ enum Known {
 }
 
 /// Everything that can refuse.
-fn known(tables: &Tables<'_>, rules: &Rules, message: &Message, now: u64) -> Result<Known, Fault> {
+fn known(
+    tables: &Tables<'_>,
+    (rules, paces): (&Rules, &mut Paces),
+    message: &Message,
+    now: u64,
+) -> Result<Known, Fault> {
     let Message { room, mid, author, .. } = message;
     let row = tables.mids.get((room.as_str(), author.user().as_str(), mid.as_str()))?;
     let before = match &row {
@@ -114,12 +120,19 @@ fn known(tables: &Tables<'_>, rules: &Rules, message: &Message, now: u64) -> Res
     if mid.made_at_ms().is_some_and(|made| made.saturating_add(rules.idempotency) <= now) {
         return Ok(Known::Refused(Error::Expired));
     }
+    let pause = match moderation::pause(&tables.rules, message, now)? {
+        Ok(pause) => pause,
+        Err(held_back) => return Ok(Known::Refused(held_back)),
+    };
     let meta = meta_of(&tables.rooms, &tables.entries, room)?.unwrap_or_else(|| Meta {
         epoch: clock::new_epoch(),
         head: 0,
         first: 1,
         mid: None,
     });
+    if let Err(too_fast) = paces.take(message, pause) {
+        return Ok(Known::Refused(too_fast));
+    }
     Ok(Known::New((meta, forgets)))
 }
 

@@ -6,6 +6,8 @@ mod append;
 mod disk;
 mod log;
 mod members;
+mod moderation;
+mod paces;
 mod sessions;
 mod tables;
 #[cfg(test)]

@@ -16,7 +16,9 @@ use crate::domain::{
 };
 
 /// What this release writes; a file with a larger number is from a newer one.
-pub(super) const SCHEMA: u32 = 1;
+pub(super) const SCHEMA: u32 = 2;
+/// The one before had no moderation; its files are taken, and are of this schema from then on.
+const BEFORE: u32 = 1;
 
 /// (room, seq) → the envelope, as every node reads it.
 pub(super) const ENTRIES: TableDefinition<'_, (&str, u64), &[u8]> = TableDefinition::new("entries");
@@ -28,6 +30,10 @@ pub(super) const MIDS: TableDefinition<'_, (&str, &str, &str), &[u8]> =
 /// The keys of [`MIDS`] by when they end.
 pub(super) const MIDS_BY_END: TableDefinition<'_, (u64, &str, &str, &str), ()> =
     TableDefinition::new("mids_by_end");
+/// (room, or nothing: everywhere; measure and subject) → `<its end, or 0> <json of Act>`.
+pub(super) const RULES: TableDefinition<'_, (&str, &str), &[u8]> = TableDefinition::new("rules");
+/// (room, or nothing; number) → json of Act.
+pub(super) const RECORD: TableDefinition<'_, (&str, u64), &[u8]> = TableDefinition::new("record");
 /// Facts about the store itself: its schema, the guests' key.
 pub(super) const ABOUT: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("about");
 
@@ -185,6 +191,8 @@ pub(super) struct Tables<'t> {
     pub(super) rooms: Table<'t, &'static str, &'static [u8]>,
     pub(super) mids: Table<'t, (&'static str, &'static str, &'static str), &'static [u8]>,
     pub(super) mids_by_end: Table<'t, (u64, &'static str, &'static str, &'static str), ()>,
+    pub(super) rules: Table<'t, (&'static str, &'static str), &'static [u8]>,
+    pub(super) record: Table<'t, (&'static str, u64), &'static [u8]>,
     pub(super) about: Table<'t, &'static str, &'static [u8]>,
 }
 
@@ -195,6 +203,8 @@ impl<'t> Tables<'t> {
             rooms: txn.open_table(ROOMS)?,
             mids: txn.open_table(MIDS)?,
             mids_by_end: txn.open_table(MIDS_BY_END)?,
+            rules: txn.open_table(RULES)?,
+            record: txn.open_table(RECORD)?,
             about: txn.open_table(ABOUT)?,
         })
     }
@@ -217,23 +227,32 @@ pub(super) fn prepare(db: &Database) -> anyhow::Result<()> {
         }
     }
     match schema {
-        Some(SCHEMA) => {}
+        Some(SCHEMA | BEFORE) => {}
         Some(newer) if newer > SCHEMA => bail!(
             "its schema is {newer}, and this release knows none above {SCHEMA}: \
              start the newer release that wrote it"
         ),
         _ => bail!("it is damaged: its schema cannot be read"),
     }
-    let known = [ENTRIES.name(), ROOMS.name(), MIDS.name(), MIDS_BY_END.name(), ABOUT.name()];
+    let mut known = vec![ENTRIES.name(), ROOMS.name(), MIDS.name(), MIDS_BY_END.name()];
+    known.push(ABOUT.name());
+    if schema == Some(SCHEMA) {
+        known.extend([RULES.name(), RECORD.name()]);
+    }
     if found != known.iter().map(|&name| name.to_owned()).collect() {
         bail!("it is damaged: its tables are {found:?}");
     }
     if txn.open_table(ROOMS)?.is_empty()? != txn.open_table(ENTRIES)?.is_empty()? {
         bail!("it is damaged: there are rooms without entries, or entries without rooms");
     }
+    if schema == Some(BEFORE) {
+        drop(txn);
+        create(db)?;
+    }
     Ok(())
 }
 
+/// Makes what is not there yet.
 fn create(db: &Database) -> Result<(), Fault> {
     let mut txn = db.begin_write()?;
     txn.set_quick_repair(true);

@@ -20,7 +20,7 @@ use crate::{
     clock,
     domain::{
         id::RoomId,
-        message::{Author, Draft, Message},
+        message::{Author, Draft, Message, Terms},
         presence::Person,
     },
     store::log::{Log as _, Page, Range},
@@ -144,6 +144,7 @@ fn message(text: &str) -> Message {
         mid: clock::new_mid(),
         author: Author { person, connection: "c_1".parse().unwrap() },
         text: Draft::try_from(text.to_owned()).unwrap(),
+        terms: Terms::default(),
     }
 }
 
@@ -253,7 +254,8 @@ async fn a_mid_is_remembered_until_it_is_too_old_without_a_moment_between() {
         let mut append_until_too_old = |message: Message| {
             let mut written = 0;
             loop {
-                match append::append(&mut tables, &rules, (&message, None)).unwrap() {
+                let with = (&rules, &mut paces::Paces::default());
+                match append::append(&mut tables, with, (&message, None)).unwrap() {
                     Ok((appended, _)) => written += u32::from(!appended.dup),
                     Err(Error::Expired) => return written,
                     Err(other) => panic!("{other:?}"),
@@ -285,7 +287,8 @@ async fn a_memory_of_a_mid_is_forgotten_when_its_time_has_come() {
         rig.store.disk.with(|db| {
             let txn = db.begin_write().unwrap();
             let mut tables = tables::Tables::open(&txn).unwrap();
-            append::append(&mut tables, &rules, (&message, None)).unwrap().unwrap();
+            let with = (&rules, &mut paces::Paces::default());
+            append::append(&mut tables, with, (&message, None)).unwrap().unwrap();
             drop(tables);
             txn.commit().unwrap();
         })

@@ -12,11 +12,13 @@ use tokio::sync::{mpsc, oneshot};
 use super::{
     append::{Rules, Step, append},
     disk::{Disk, panic_text},
+    moderation::decide,
+    paces::Paces,
     tables::{Fault, Tables, seal, unseal},
 };
 use crate::{
     adapter::{GapCause, local::LocalAdapter},
-    domain::{message::Message, trace::TraceParent},
+    domain::{message::Message, moderation::Act, trace::TraceParent},
     error::{Error, Outcome, Result},
     store::log::Appended,
 };
@@ -32,6 +34,7 @@ const GUEST_KEY: &str = "guest_key";
 pub(super) enum Request {
     Append(Message, Option<TraceParent>, oneshot::Sender<Result<Appended>>),
     GuestKey(String, oneshot::Sender<Result<String>>),
+    Decide(Act, oneshot::Sender<Result<()>>),
     /// A reader found that the file failed: then beginning a transaction fails too, and the file
     /// is opened again.
     Reopen,
@@ -41,6 +44,7 @@ pub(super) enum Request {
 enum Done {
     Append(Result<Step>),
     GuestKey(Result<String>),
+    Decide(Result<()>),
     Nothing,
 }
 
@@ -48,6 +52,7 @@ pub(super) struct Writer {
     disk: Arc<Disk>,
     adapter: Arc<LocalAdapter>,
     rules: Rules,
+    paces: Paces,
     /// The file failed and was not opened again since.
     failed: bool,
     /// A commit failed, so entries may be there that nobody was told of.
@@ -56,7 +61,7 @@ pub(super) struct Writer {
 
 impl Writer {
     pub(super) fn new(disk: Arc<Disk>, adapter: Arc<LocalAdapter>, rules: Rules) -> Self {
-        Self { disk, adapter, rules, failed: false, untold: false }
+        Self { disk, adapter, rules, paces: Paces::default(), failed: false, untold: false }
     }
 
     /// Runs until every sender is gone and everything they sent is answered; then closes the file.
@@ -79,7 +84,8 @@ impl Writer {
         }
         let mut committing = false;
         let result = catch_unwind(AssertUnwindSafe(|| {
-            self.disk.with(|db| write(db, &self.rules, &group, &mut committing))
+            let terms = (&self.rules, &mut self.paces);
+            self.disk.with(|db| write(db, terms, &group, &mut committing))
         }));
         match result {
             Ok(Some(Ok(done))) => self.complete(group, done),
@@ -105,6 +111,12 @@ impl Writer {
                     let _ = reply.send(result.map(|(appended, _)| appended));
                 }
                 (Request::GuestKey(_, reply), Done::GuestKey(result)) => {
+                    let _ = reply.send(result);
+                }
+                (Request::Decide(act, reply), Done::Decide(result)) => {
+                    if result.is_ok() {
+                        self.adapter.publish_act(act);
+                    }
                     let _ = reply.send(result);
                 }
                 _ => {}
@@ -136,7 +148,7 @@ impl Writer {
 /// One transaction for all of them. `committing` says how far it came, also if it panics.
 fn write(
     db: &Database,
-    rules: &Rules,
+    (rules, paces): (&Rules, &mut Paces),
     group: &[Request],
     committing: &mut bool,
 ) -> Result<Vec<Done>, Fault> {
@@ -150,7 +162,7 @@ fn write(
         for request in group {
             done.push(match request {
                 Request::Append(message, trace, _) => {
-                    let step = append(&mut tables, rules, (message, *trace))?;
+                    let step = append(&mut tables, (rules, paces), (message, *trace))?;
                     wrote |= matches!(step, Ok((_, Some(_))));
                     Done::Append(step)
                 }
@@ -158,6 +170,11 @@ fn write(
                     let (key, is_new) = guest_key(&mut tables, candidate)?;
                     wrote |= is_new;
                     Done::GuestKey(key)
+                }
+                Request::Decide(act, _) => {
+                    let decided = decide(&mut tables, act)?;
+                    wrote |= decided.is_ok();
+                    Done::Decide(decided)
                 }
                 Request::Reopen => Done::Nothing,
             });
@@ -189,6 +206,9 @@ fn refuse(group: Vec<Request>, outcome: Outcome) {
                 let _ = reply.send(Err(Error::unavailable(outcome)));
             }
             Request::GuestKey(_, reply) => {
+                let _ = reply.send(Err(Error::unavailable(outcome)));
+            }
+            Request::Decide(_, reply) => {
                 let _ = reply.send(Err(Error::unavailable(outcome)));
             }
             Request::Reopen => {}

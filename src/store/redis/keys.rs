@@ -6,6 +6,10 @@
 //! | `{r:P}:meta` | hash | `e` epoch, `s` head, `m` its mid, `t` its time |
 //! | `{r:P}:log` | stream | `<seq>-0`, field `d`: the envelope of the entry |
 //! | `{r:P}:idem:<user>:<mid>` | string, expires | `epoch:seq:ts:hash` |
+//! | `{r:P}:rules` | hash | `<measure> <subject>` → `<its end, or 0> <json of Act>`; `slow` pause in ms; `version` |
+//! | `{r:P}:record` | stream | field `d`: json of Act |
+//! | `{r:P}:pace:<user>` | string, expires | µs since 1970 until which its messages are spoken for |
+//! | `{g}:rules`, `{g}:record` | | the same, of everywhere |
 //! | `{r:P}:m:<node>` | hash | connection → `<order> <json of Member>` |
 //! | `{r:P}:u:<user>` | set | `<node>/<connection>` |
 //! | `{r:P}:nodes` | set | nodes with members here |
@@ -25,7 +29,7 @@ use crate::{
         id::{MessageId, NodeId, RoomId, UserId},
         room::Place,
     },
-    redis::room_channel,
+    redis::{GLOBAL_CHANNEL, room_channel},
 };
 
 pub(super) const LEASES: &str = "{n}:leases";
@@ -42,6 +46,26 @@ pub(super) fn log(room: &RoomId) -> String {
 
 pub(super) fn idempotency(room: &RoomId, user: &UserId, mid: &MessageId) -> String {
     format!("{}:idem:{user}:{mid}", room_channel(room.as_str()))
+}
+
+/// Where the pace of a user in a room is kept.
+pub(super) fn pace(room: &RoomId, user: &UserId) -> String {
+    format!("{}:pace:{user}", room_channel(room.as_str()))
+}
+
+/// What holds in a room, or everywhere.
+pub(super) fn rules(room: Option<&RoomId>) -> String {
+    format!("{}:rules", tag(room))
+}
+
+/// What was done in a room, or everywhere.
+pub(super) fn record(room: Option<&RoomId>) -> String {
+    format!("{}:record", tag(room))
+}
+
+/// What is told on a channel is written in that channel's slot.
+fn tag(room: Option<&RoomId>) -> String {
+    room.map_or_else(|| GLOBAL_CHANNEL.to_owned(), |room| room_channel(room.as_str()))
 }
 
 /// The places a node may have members in.

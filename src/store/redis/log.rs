@@ -5,7 +5,7 @@ use futures_util::future::try_join_all;
 use sha2::{Digest, Sha256};
 
 use super::{
-    RedisStore, keys,
+    RedisStore, keys, moderation,
     page::{Read, read},
 };
 use crate::{
@@ -65,7 +65,7 @@ impl RedisStore {
     }
 
     fn append_args(&self, message: &Message) -> Vec<String> {
-        vec![
+        let mut args = vec![
             envelope::entry_tail(message, traces::here()),
             message.mid.to_string(),
             fingerprint(message),
@@ -76,7 +76,12 @@ impl RedisStore {
             self.store.retention_age.as_millis().to_string(),
             room_channel(message.room.as_str()),
             u8::from(self.commits.is_some()).to_string(),
-        ]
+        ];
+        for pace in [message.terms.author, message.terms.room] {
+            args.extend([pace.every_us.to_string(), pace.burst.to_string()]);
+        }
+        args.extend(moderation::fields(&message.terms.known_as));
+        args
     }
 
     /// Puts a room into the index of rooms, which lives in a slot of its own and so cannot be
@@ -127,6 +132,7 @@ fn appended(reply: &[String]) -> Result<Appended> {
         ["CONFLICT"] => return Err(Error::IdempotencyConflict),
         ["UNSURE"] => return Err(Error::unavailable(Outcome::Unknown)),
         ["EXPIRED"] => return Err(Error::Expired),
+        [why @ ("BANNED" | "MUTED" | "PACE" | "SLOW"), ms] => return Err(held_back(why, ms)),
         _ => return Err(anyhow!("unknown reply to an append: {texts:?}").into()),
     };
     let number = |text: &str| text.parse().map_err(|_| anyhow!("{text:?} is no number"));
@@ -141,6 +147,18 @@ fn appended(reply: &[String]) -> Result<Appended> {
     })
 }
 
+/// Why somebody is not heard now, and for how long.
+fn held_back(why: &str, ms: &str) -> Error {
+    let left = ms.parse().ok();
+    let retry_after_ms = left.unwrap_or(1);
+    match why {
+        "BANNED" => Error::Banned { retry_after_ms: left },
+        "MUTED" => Error::Muted { retry_after_ms: left },
+        "SLOW" => Error::SlowMode { retry_after_ms },
+        _ => Error::RateLimited { retry_after_ms },
+    }
+}
+
 #[async_trait]
 impl Log for RedisStore {
     async fn append(&self, message: &Message) -> Result<Appended> {
@@ -149,6 +167,8 @@ impl Log for RedisStore {
             keys::meta(room),
             keys::log(room),
             keys::idempotency(room, message.author.user(), &message.mid),
+            keys::rules(Some(room)),
+            keys::pace(room, message.author.user()),
         ];
         let args = self.append_args(message);
         let mut span = traces::part("redis");

@@ -5,6 +5,7 @@ mod keys;
 mod lease;
 mod log;
 mod members;
+mod moderation;
 mod page;
 mod sessions;
 

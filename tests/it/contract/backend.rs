@@ -9,7 +9,8 @@ use hubbub::{
     lifecycle::Lifecycle,
     redis::Link,
     store::{
-        embedded::EmbeddedStore, log::Log, members::Members, redis::RedisStore, sessions::Sessions,
+        embedded::EmbeddedStore, log::Log, members::Members, moderation::Moderation,
+        redis::RedisStore, sessions::Sessions,
     },
 };
 use tempfile::TempDir;
@@ -57,6 +58,7 @@ pub(crate) struct Node {
     pub(crate) log: Arc<dyn Log>,
     pub(crate) members: Arc<dyn Members>,
     pub(crate) sessions: Arc<dyn Sessions>,
+    pub(crate) moderation: Arc<dyn Moderation>,
     pub(crate) adapter: Arc<dyn Adapter>,
     pub(crate) hearing: Hearing,
 }
@@ -114,7 +116,15 @@ fn embedded(folder: Option<&TempDir>, settings: &Settings) -> Node {
     let Settings { store, presence } = settings;
     let telling = Arc::clone(&adapter);
     let store = EmbeddedStore::open(path.as_deref(), store, presence, telling, id.clone()).unwrap();
-    Node { id, log: store.clone(), members: store.clone(), sessions: store, adapter, hearing }
+    Node {
+        id,
+        log: store.clone(),
+        members: store.clone(),
+        sessions: store.clone(),
+        moderation: store,
+        adapter,
+        hearing,
+    }
 }
 
 async fn redis(server: &harness::Redis, settings: &Settings) -> Node {
@@ -125,5 +135,13 @@ async fn redis(server: &harness::Redis, settings: &Settings) -> Node {
     harness::patiently("Redis", link.ready()).await;
     let store = RedisStore::open(link.clone(), store, presence, id.clone(), &lifecycle);
     let (adapter, hearing) = RedisAdapter::open(link, &lifecycle).unwrap();
-    Node { id, log: store.clone(), members: store.clone(), sessions: store, adapter, hearing }
+    Node {
+        id,
+        log: store.clone(),
+        members: store.clone(),
+        sessions: store.clone(),
+        moderation: store,
+        adapter,
+        hearing,
+    }
 }

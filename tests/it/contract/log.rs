@@ -42,7 +42,7 @@ async fn what_was_appended_is_read_back_as_it_was(#[case] backend: Backend) {
     let page = opened.node.log.page(&sent.room, Range::Newest, 10).await.unwrap();
     let [entry] = &page.entries[..] else { panic!("{page:?}") };
     assert_eq!((&entry.position, entry.ts), (&appended.position, appended.ts));
-    let Message { room, mid, author, text } = sent;
+    let Message { room, mid, author, text, .. } = sent;
     assert_eq!(
         (&entry.room, &entry.mid, &entry.author, &entry.text),
         (&room, &mid, &author, &text)

@@ -4,6 +4,7 @@
 mod adapter;
 mod log;
 mod members;
+mod moderation;
 mod pages;
 mod sessions;
 

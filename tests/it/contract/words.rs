@@ -6,7 +6,7 @@ use hubbub::{
     clock,
     domain::{
         id::{MessageId, RoomId, UserId},
-        message::{Author, Draft, Entry, Message},
+        message::{Author, Draft, Entry, Message, Terms},
         position::{Cursor, Head},
         presence::{Member, Person},
         room::Place,
@@ -36,6 +36,7 @@ pub(crate) fn message(place: &str, author: &str, text: &str) -> Message {
         mid: clock::new_mid(),
         author: Author { person, connection: "c_1".parse().unwrap() },
         text: Draft::try_from(text.to_owned()).unwrap(),
+        terms: Terms::default(),
     }
 }
 

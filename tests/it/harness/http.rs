@@ -17,6 +17,8 @@ const KEPT_FOR: Duration = Duration::from_secs(2);
 pub(crate) struct Http {
     stream: BufReader<TcpStream>,
     host: SocketAddr,
+    /// More headers, with the line ends.
+    more: String,
     /// When it was connected or answered.
     idle_since: Instant,
 }
@@ -38,7 +40,13 @@ impl Answer {
 impl Http {
     pub(crate) async fn connect(host: SocketAddr) -> io::Result<Self> {
         let stream = BufReader::new(TcpStream::connect(host).await?);
-        Ok(Self { stream, host, idle_since: Instant::now() })
+        Ok(Self { stream, host, more: String::new(), idle_since: Instant::now() })
+    }
+
+    /// With a header in every request from now on.
+    pub(crate) fn with(mut self, name: &str, value: &str) -> Self {
+        self.more = format!("{}{name}: {value}\r\n", self.more);
+        self
     }
 
     pub(crate) async fn get(&mut self, path: &str) -> io::Result<Answer> {
@@ -61,10 +69,17 @@ impl Http {
         self.ask(&(head + body)).await
     }
 
+    /// Any request.
+    pub(crate) async fn raw(&mut self, request: &str) -> io::Result<Answer> {
+        self.ask(request).await
+    }
+
     async fn ask(&mut self, request: &str) -> io::Result<Answer> {
         if self.idle_since.elapsed() > KEPT_FOR {
-            *self = Self::connect(self.host).await?;
+            let more = std::mem::take(&mut self.more);
+            *self = Self { more, ..Self::connect(self.host).await? };
         }
+        let request = &request.replacen("\r\n", &format!("\r\n{}", self.more), 1);
         self.stream.write_all(request.as_bytes()).await?;
         let status_line = self.line().await?;
         let status = status_line.split(' ').nth(1).and_then(|status| status.parse().ok());

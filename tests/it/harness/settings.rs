@@ -55,6 +55,9 @@ impl Settings {
     }
 
     pub(crate) fn as_arguments(&self) -> impl Iterator<Item = String> {
-        self.0.iter().flat_map(|(key, value)| ["--set".to_owned(), format!("{key}={value}")])
+        self.0.iter().flat_map(|(key, value)| match key.as_str() {
+            "--config" => [key.clone(), value.clone()],
+            _ => ["--set".to_owned(), format!("{key}={value}")],
+        })
     }
 }

@@ -7,7 +7,10 @@ use futures_util::{
     stream::{SplitSink, SplitStream},
 };
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
-use tokio_tungstenite::{WebSocketStream, client_async, tungstenite::Message};
+use tokio_tungstenite::{
+    WebSocketStream, client_async,
+    tungstenite::{Message, client::IntoClientRequest},
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -40,22 +43,23 @@ pub(super) struct Wire {
 }
 
 impl Wire {
-    /// `is_narrow`: the system takes in little for it, so that who reads slowly is felt to.
+    /// `is_narrow`: the system takes in little for it, so that who reads slowly is felt to; `from`:
+    /// what a proxy would say of where it comes from.
     pub(super) async fn open(
         transport: Transport,
         to: SocketAddr,
-        is_narrow: bool,
+        (is_narrow, from): (bool, Option<&str>),
         inbox: &Arc<Inbox>,
     ) -> Self {
         let (frames, outgoing) = mpsc::unbounded_channel();
         let wire =
             Self { frames: frames.clone(), cut: CancellationToken::new(), rate: Rate::default() };
         let carried = match transport {
-            Transport::WebSocket => wire.by_websocket(to, is_narrow, inbox, outgoing).await,
-            Transport::Polling => wire.by_polling(to, inbox, outgoing, None).await,
+            Transport::WebSocket => wire.by_websocket(to, (is_narrow, from), inbox, outgoing).await,
+            Transport::Polling => wire.by_polling(to, (from, None), inbox, outgoing).await,
             Transport::Upgraded => {
                 let upgrade = Upgrade { to, rate: wire.rate.clone(), is_narrow };
-                wire.by_polling(to, inbox, outgoing, Some(upgrade)).await
+                wire.by_polling(to, (from, Some(upgrade)), inbox, outgoing).await
             }
         };
         if let Err(why) = carried {
@@ -82,11 +86,12 @@ impl Wire {
     async fn by_websocket(
         &self,
         to: SocketAddr,
-        is_narrow: bool,
+        (is_narrow, from): (bool, Option<&str>),
         inbox: &Arc<Inbox>,
         outgoing: UnboundedReceiver<String>,
     ) -> anyhow::Result<()> {
-        let (sink, stream) = websocket(to, self.rate.clone(), is_narrow, "").await?.split();
+        let socket = websocket_from(to, self.rate.clone(), is_narrow, ("", from)).await?;
+        let (sink, stream) = socket.split();
         self.run(inbox, hear(stream, self.frames.clone(), inbox.clone()));
         self.run(inbox, speak(sink, outgoing));
         Ok(())
@@ -95,18 +100,25 @@ impl Wire {
     async fn by_polling(
         &self,
         to: SocketAddr,
+        (from, upgrade): (Option<&str>, Option<Upgrade>),
         inbox: &Arc<Inbox>,
         outgoing: UnboundedReceiver<String>,
-        upgrade: Option<Upgrade>,
     ) -> anyhow::Result<()> {
         let path = "/socket.io/?EIO=4&transport=polling";
-        let mut http = Http::connect(to).await?;
+        let connect = async || {
+            let http = Http::connect(to).await?;
+            Ok::<_, anyhow::Error>(match from {
+                Some(from) => http.with("x-forwarded-for", from),
+                None => http,
+            })
+        };
+        let mut http = connect().await?;
         let opened = http.get(path).await?;
         anyhow::ensure!(opened.status == 200, "{opened:?}");
         inbox.take(&opened.body);
         let sid = inbox.handshake().await["sid"].as_str().unwrap().to_owned();
         let path = format!("{path}&sid={sid}");
-        let posts = Http::connect(to).await?;
+        let posts = connect().await?;
         let (replies, heard) = (self.frames.clone(), inbox.clone());
         let Some(upgrade) = upgrade else {
             let never = CancellationToken::new();
@@ -184,9 +196,22 @@ async fn websocket(
     is_narrow: bool,
     session: &str,
 ) -> anyhow::Result<Socket> {
+    websocket_from(to, rate, is_narrow, (session, None)).await
+}
+
+async fn websocket_from(
+    to: SocketAddr,
+    rate: Rate,
+    is_narrow: bool,
+    (session, from): (&str, Option<&str>),
+) -> anyhow::Result<Socket> {
     let tcp = Throttle::connect(to, rate, is_narrow).await?;
     let url = format!("ws://{to}/socket.io/?EIO=4&transport=websocket{session}");
-    Ok(client_async(url, tcp).await?.0)
+    let mut request = url.into_client_request()?;
+    if let Some(from) = from {
+        request.headers_mut().insert("x-forwarded-for", from.parse()?);
+    }
+    Ok(client_async(request, tcp).await?.0)
 }
 
 async fn hear(

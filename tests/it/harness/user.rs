@@ -25,6 +25,7 @@ pub(crate) struct Arrival {
     transport: Transport,
     is_narrow: bool,
     namespace: &'static str,
+    from: Option<String>,
 }
 
 impl Arrival {
@@ -41,6 +42,7 @@ impl Arrival {
             transport: Transport::WebSocket,
             is_narrow: false,
             namespace: "/",
+            from: None,
         }
     }
 
@@ -66,6 +68,17 @@ impl Arrival {
         self
     }
 
+    /// Bringing a token.
+    pub(crate) fn with_token(mut self, token: &str) -> Self {
+        self.auth["token"] = token.into();
+        self
+    }
+
+    /// By way of a proxy that says it comes from there.
+    pub(crate) fn from(self, address: &str) -> Self {
+        Self { from: Some(address.to_owned()), ..self }
+    }
+
     pub(crate) async fn at(self, node: &Node) -> User {
         match self.try_at(node.address()).await {
             Ok(user) => user,
@@ -88,7 +101,8 @@ impl Arrival {
     /// Says CONNECT and waits for nothing.
     pub(crate) async fn knock(self, address: SocketAddr) -> User {
         let inbox = Arc::<Inbox>::default();
-        let wire = Wire::open(self.transport, address, self.is_narrow, &inbox);
+        let wire =
+            Wire::open(self.transport, address, (self.is_narrow, self.from.as_deref()), &inbox);
         let wire = patiently("a connection", wire).await;
         let user = User {
             ready: Value::Null,

@@ -49,7 +49,7 @@ export interface Connection extends Omit<Subject<ClientSnapshot>, "changed"> {
 }
 
 /** Refusals at the door after which the same attempt cannot succeed. */
-const FINAL: readonly string[] = ["unauthorized", "bad_request", "reserved"];
+const FINAL: readonly string[] = ["unauthorized", "bad_request", "reserved", "banned"];
 
 export function openConnection(url: string, options: ClientOptions, open: Opener, env: Env, listener: Listener): Connection {
   const { ackTimeoutMs = 10_000, socket: { reconnectionDelay = 1_000, reconnectionDelayMax = 5_000 } = {} } = options;
@@ -132,11 +132,12 @@ export function openConnection(url: string, options: ClientOptions, open: Opener
     listener.ready();
   }
 
-  function keep(given: string, { id, name: called }: { id: string; name: string }): void {
+  /** `given`: none where tokens are asked for. */
+  function keep(given: string | undefined, { id, name: called }: { id: string; name: string }): void {
     session = given;
     name = called;
     who = { ...who, me: { id, name } };
-    stored(() => storage?.setItem(key, given));
+    if (given) stored(() => storage?.setItem(key, given));
   }
 
   // === Coming and going

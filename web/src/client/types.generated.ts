@@ -1,5 +1,22 @@
 // The wire's types, written from the Rust ones by web/gen-types.mjs; a test fails when they differ. Do not edit.
 
+/** One act of moderation, as it is recorded, and as all nodes are told of it. */
+export interface Act {
+  /** When, ms since 1970. */
+  at: number;
+  by: Person;
+  deed: Deed;
+  /** Of slow mode: how long everybody waits; 0: no more. */
+  pause_ms?: number | null;
+  reason?: string;
+  /** Absent: everywhere. */
+  room?: string | null;
+  /** Absent: it concerns the whole room. */
+  subject?: Subject | null;
+  /** ms since 1970. Absent: for ever, or at once. */
+  until?: number | null;
+}
+
 /** The last position a client has applied; what `since` carries. */
 export interface Cursor {
   /** `null` from a room nobody had written in. */
@@ -7,6 +24,9 @@ export interface Cursor {
   mid?: string | null;
   seq: number;
 }
+
+/** What was done. */
+export type Deed = "ban" | "unban" | "mute" | "unmute" | "revoke" | "kick" | "slow_mode";
 
 /** What an acknowledged message survives. Each survives what the one before does. */
 export type Durability = "unknown" | "none" | "process" | "disk" | "replica";
@@ -25,7 +45,7 @@ export interface ErrorNotice {
   retryable: boolean;
 }
 
-/** An identity that something vouched for: a signed guest session, later a token. */
+/** An identity that something vouched for: a signed guest session, or a token. */
 export interface Identity {
   id: string;
   name: string;
@@ -49,6 +69,8 @@ export interface Limits {
 
 /** What one is in this room. */
 export interface Me {
+  /** Until when one may not speak here, ms since 1970; 9007199254740991: for ever. */
+  muted_until?: number | null;
   role: Role;
 }
 
@@ -112,12 +134,52 @@ export interface MessageSendAck {
   ts: number;
 }
 
+/** Moderators: the bans, mutes and revocations that hold now, newest first. */
+export interface ModerationList {
+  limit?: number;
+  /** Without it, those that hold everywhere. */
+  room?: string | null;
+}
+
+export interface ModerationListAck {
+  acts: Act[];
+  /** How many there are in all. */
+  count: number;
+}
+
+/** Admins: every act of moderation, newest first; the last 10,000 of each room, and of those that were everywhere, are kept. */
+export interface ModerationRecord {
+  limit?: number;
+  /** Without it, what was done everywhere. */
+  room?: string | null;
+}
+
+export interface ModerationRecordAck {
+  acts: Act[];
+}
+
 /** What it is about. */
-export type NoticeCode = "slow_consumer" | "draining" | "too_large" | "rate_limited" | "refused" | "degraded" | "restored";
+export type NoticeCode = "slow_consumer" | "draining" | "too_large" | "rate_limited" | "refused" | "banned" | "kicked" | "expired" | "revoked" | "degraded" | "restored";
 
 export interface Online {
   id: string;
   online: boolean;
+}
+
+/** Whom it concerns, where, and for how long. */
+export interface Order {
+  /** Whoever comes from there. */
+  address?: string | null;
+  /** Whoever goes by a name that reads like this one. */
+  name?: string | null;
+  /** For the record. */
+  reason?: string;
+  /** Without it, everywhere. */
+  room?: string | null;
+  /** ms since 1970; without it, for ever. Only where something lasts. */
+  until?: number | null;
+  /** Exactly one of `user`, `name` and `address`. */
+  user?: string | null;
 }
 
 /** Whether something that was refused may have happened all the same. */
@@ -150,7 +212,8 @@ export type PresenceGetAck = { count: number; users: Person[]; } | { users: Onli
 
 export type ResetReason = "epoch_changed" | "diverged" | "rolled_back";
 
-export type Role = "guest";
+/** What one may do everywhere. */
+export type Role = "guest" | "member" | "moderator" | "admin";
 
 export interface Room {
   head: number;
@@ -229,12 +292,36 @@ export interface RoomMembersAck {
   members: Person[];
 }
 
+/** Sent out of a room; nothing of it is heard any more. */
+export interface RoomRemoved {
+  /** `kick`, after which one may come back at once, or `ban`. */
+  reason: Deed;
+  room: string;
+  /** Until when one may not come back, ms since 1970. Absent: for ever, or not at all. */
+  until?: number | null;
+}
+
 /** Continuity cannot be proven: forget what you have of this room and page again. */
 export interface RoomReset {
   epoch?: string | null;
   head: number;
   reason: ResetReason;
   room: string;
+}
+
+/** Moderators: puts a room into slow mode, or out of it. */
+export interface RoomUpdate {
+  /** For the record. */
+  reason?: string;
+  room: string;
+  /** How long each author waits between two messages, in ms; 0: no more. */
+  slow_mode_ms: number;
+}
+
+/** The token is about to end. Bring another one by `session:refresh`, or be closed then. */
+export interface SessionExpiring {
+  /** When the connection is closed, in ms from now. */
+  in_ms: number;
 }
 
 /** The first thing said on every connection: who one is, where, and what is allowed. */
@@ -244,14 +331,27 @@ export interface SessionReady {
   device?: string | null;
   /** What a message survives once it is acknowledged. */
   durability: Durability;
+  /** When the connection is closed unless `session:refresh` brings another token, ms since 1970. */
+  expires_at?: number | null;
   limits: Limits;
   node: string;
   /** Rooms one is in for good; they come with lasting memberships. */
   rooms: never[];
   /** ms since 1970. */
   server_time: number;
-  /** Brings the same user back: send it in `auth.session` when connecting again. */
-  session: string;
+  /** Brings the same user back: send it in `auth.session` when connecting again. Absent where tokens are asked for. */
+  session?: string | null;
+  user: Identity;
+}
+
+/** Goes on under a new token of the same subject, on the same connection. */
+export interface SessionRefresh {
+  token: string;
+}
+
+export interface SessionRefreshAck {
+  /** When the connection is closed unless there is another one, ms since 1970. */
+  expires_at?: number | null;
   user: Identity;
 }
 
@@ -261,10 +361,13 @@ export interface SessionRename {
 }
 
 export interface SessionRenameAck {
-  /** Replaces the session from before. */
-  session: string;
+  /** Replaces the session from before. Absent where tokens are asked for. */
+  session?: string | null;
   user: Identity;
 }
+
+/** As what somebody is known. */
+export type Subject = { user: string; } | { name: string; } | { address: string; } | { token: string; };
 
 /** Said before the server closes a connection, where it can still be said; and when the store goes and comes. */
 export interface SystemNotice {
@@ -300,8 +403,18 @@ export interface TypingStop {
   room: string;
 }
 
+/** What is withdrawn: all that vouches for a user so far, or one token. */
+export interface Withdrawal {
+  /** For the record. */
+  reason?: string;
+  /** A token's `jti`. */
+  token?: string | null;
+  /** Exactly one of `user` and `token`. */
+  user?: string | null;
+}
+
 /** What a refusal's `code` may be. */
-export type RefusalCode = "bad_request" | "unknown_event" | "unauthorized" | "not_member" | "not_found" | "idempotency_conflict" | "too_large" | "rate_limited" | "limit_exceeded" | "reserved" | "expired" | "unavailable" | "draining" | "internal";
+export type RefusalCode = "bad_request" | "unknown_event" | "unauthorized" | "forbidden" | "banned" | "muted" | "slow_mode" | "not_member" | "not_found" | "idempotency_conflict" | "too_large" | "rate_limited" | "limit_exceeded" | "reserved" | "expired" | "unavailable" | "draining" | "internal";
 
 /** What the server tells without being asked. */
 export interface ServerEvents {
@@ -309,7 +422,9 @@ export interface ServerEvents {
   "message:new": MessageNew;
   "presence:changed": PresenceChanged;
   "room:head": RoomHead;
+  "room:removed": RoomRemoved;
   "room:reset": RoomReset;
+  "session:expiring": SessionExpiring;
   "session:ready": SessionReady;
   "system:notice": SystemNotice;
   "typing": Typing;
@@ -319,11 +434,21 @@ export interface ServerEvents {
 export interface Requests {
   "message:history": [payload: MessageHistory, ack: MessageHistoryAck];
   "message:send": [payload: MessageSend, ack: MessageSendAck];
+  "moderation:ban": [payload: Order, ack: Record<string, never>];
+  "moderation:kick": [payload: Order, ack: Record<string, never>];
+  "moderation:list": [payload: ModerationList, ack: ModerationListAck];
+  "moderation:mute": [payload: Order, ack: Record<string, never>];
+  "moderation:record": [payload: ModerationRecord, ack: ModerationRecordAck];
+  "moderation:revoke": [payload: Withdrawal, ack: Record<string, never>];
+  "moderation:unban": [payload: Order, ack: Record<string, never>];
+  "moderation:unmute": [payload: Order, ack: Record<string, never>];
   "presence:get": [payload: PresenceGet, ack: PresenceGetAck];
   "room:join": [payload: RoomJoin, ack: RoomJoinAck];
   "room:leave": [payload: RoomLeave, ack: Record<string, never>];
   "room:list": [payload: RoomList, ack: RoomListAck];
   "room:members": [payload: RoomMembers, ack: RoomMembersAck];
+  "room:update": [payload: RoomUpdate, ack: Record<string, never>];
+  "session:refresh": [payload: SessionRefresh, ack: SessionRefreshAck];
   "session:rename": [payload: SessionRename, ack: SessionRenameAck];
   "system:ping": [payload: Record<string, never>, ack: SystemPingAck];
   "typing:start": [payload: TypingStart, ack: Record<string, never>];

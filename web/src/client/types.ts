@@ -58,6 +58,11 @@ export type Why =
   | "unauthorized"
   | "bad_request"
   | "reserved"
+  | "banned"
+  | "kicked"
+  | "expired"
+  | "revoked"
+  | "limit_exceeded"
   | "unavailable"
   | "internal"
   | (string & {});

@@ -162,6 +162,10 @@ const en = {
   errors: {
     bad_request: "The server cannot take this.",
     unauthorized: "The server does not know you any more.",
+    forbidden: "You may not do this.",
+    banned: "You are banned.",
+    muted: "You may not speak here for now.",
+    slow_mode: "This room is in slow mode. Wait before you write again.",
     not_member: "You are not in this room.",
     not_found: "There is no such room.",
     idempotency_conflict: "It collided with another message.",

@@ -1,12 +1,15 @@
 -- Appends a message: deduplicates, numbers, stores and tells it, in one step.
--- KEYS 1 meta  2 log  3 idempotency
+-- KEYS 1 meta  2 log  3 idempotency  4 rules  5 pace of its author
 -- ARGV 1 tail ("<mid> <json>")  2 mid  3 hash of author and text  4 an epoch, should one be needed
 --      5 entries kept  6 idempotency s  7 ms at which the mid was made, or ''  8 age kept in ms, or 0
---      9 channel  10 '1': a replica will be waited for
+--      9 channel  10 '1': a replica will be waited for  11 µs between two of an author's messages, or 0
+--      12 how many at once  13 the same two of all messages of the room, or 0  14
+--      15… what may hold against the author: bans and mutes by turns; none: nothing does
 -- Gives DUP epoch seq ts | CONFLICT | EXPIRED | UNSURE | OK epoch seq ts heard_by
+--       | BANNED ms left | MUTED ms left (both '': for ever) | PACE ms to wait | SLOW ms to wait
 -- Scripts do not roll back: all that can refuse comes before the first write. No shebang, so that
 -- a repeat is still recognised by a Redis that takes no writes.
-local META, LOG, IDEM = KEYS[1], KEYS[2], KEYS[3]
+local META, LOG, IDEM, RULES, PACE = unpack(KEYS)
 local tail, mid, hash, fresh = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local kept, idem_s, made, age = ARGV[5], ARGV[6], ARGV[7], tonumber(ARGV[8])
 
@@ -22,8 +25,32 @@ if before then
   return { 'DUP', e, s, t }
 end
 local clock = redis.call('TIME')
-local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+local now_us = clock[1] * 1000000 + clock[2]
+local now = math.floor(now_us / 1000)
 if made ~= '' and now - tonumber(made) > idem_s * 1000 then return { 'EXPIRED' } end
+
+local every, burst, slow = tonumber(ARGV[11]), tonumber(ARGV[12]), nil
+if ARGV[15] then
+  local rules = redis.call('HMGET', RULES, 'slow', unpack(ARGV, 15))
+  for i = 2, #rules do
+    local ends = rules[i] and tonumber(string.match(rules[i], '^%d+'))
+    if ends and (ends == 0 or ends > now) then
+      return { i % 2 == 0 and 'BANNED' or 'MUTED', ends > 0 and tostring(ends - now) or '' }
+    end
+  end
+  slow = tonumber(rules[1] or '')
+  if slow and slow > 0 then every, burst = slow * 1000, 1 end
+end
+-- Each message takes `every` µs of its author's time, of which there are `burst` times that in advance.
+local function wait_ms(taken, step, most)
+  return math.ceil((taken - now_us - step * (most - 1)) / 1000)
+end
+local mine, all
+if every > 0 then
+  mine = math.max(tonumber(redis.call('GET', PACE) or '') or 0, now_us)
+  local wait = wait_ms(mine, every, burst)
+  if wait > 0 then return { slow and slow > 0 and 'SLOW' or 'PACE', tostring(wait) } end
+end
 
 local kind = redis.call('TYPE', LOG).ok
 if kind ~= 'stream' and kind ~= 'none' then
@@ -31,7 +58,13 @@ if kind ~= 'stream' and kind ~= 'none' then
 end
 
 -- Meta is lost alone only by a hand's slip; the log still knows its epoch and where it ends.
-local meta = redis.call('HMGET', META, 'e', 's')
+local meta = redis.call('HMGET', META, 'e', 's', 'p')
+local room_every = tonumber(ARGV[13])
+if room_every > 0 then
+  all = math.max(tonumber(meta[3] or '') or 0, now_us)
+  local wait = wait_ms(all, room_every, tonumber(ARGV[14]))
+  if wait > 0 then return { 'PACE', tostring(wait) } end
+end
 local epoch, seq = meta[1], tonumber(meta[2] or '')
 if not epoch or not seq then
   local last = redis.call('XREVRANGE', LOG, '+', '-', 'COUNT', 1)[1]
@@ -43,7 +76,15 @@ end
 local number, ts = string.format('%.0f', seq + 1), string.format('%.0f', now)
 local entry = 'e1 ' .. epoch .. ' ' .. number .. ' ' .. ts .. ' ' .. tail
 redis.call('XADD', LOG, 'MAXLEN', '~', kept, number .. '-0', 'd', entry)
-redis.call('HSET', META, 'e', epoch, 's', number, 'm', mid, 't', ts)
+local fields = { 'e', epoch, 's', number, 'm', mid, 't', ts }
+if all then
+  fields[9], fields[10] = 'p', string.format('%.0f', all + room_every)
+end
+redis.call('HSET', META, unpack(fields))
+if mine then
+  local taken = mine + every
+  redis.call('SET', PACE, string.format('%.0f', taken), 'PX', math.ceil((taken - now_us) / 1000))
+end
 redis.call('SET', IDEM, epoch .. ':' .. number .. ':' .. ts .. ':' .. hash, 'EX', idem_s)
 
 local function ts_of(found) return tonumber(string.match(found[2][2], '^e%d+ %S+ %d+ (%d+)')) or now end

@@ -1,0 +1,295 @@
+//! Who is banned, silenced or no longer vouched for: what holds everywhere is known to every node,
+//! what holds in a room is asked of the store, which also sees to it in the append itself.
+//!
+//! Acts are told by the adapter, which may lose them; so each node asks the store every second
+//! whether it still knows everything.
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use parking_lot::RwLock;
+use schemars::JsonSchema;
+use serde::Serialize;
+use tokio::sync::Notify;
+
+use crate::{
+    clock,
+    domain::{
+        id::RoomId,
+        moderation::{Act, Deed, Measure, Subject},
+        room::Place,
+        view::View,
+    },
+    error::{Error, Result},
+    lifecycle::Lifecycle,
+    rooms::{CloseReason, Connection, Frame, Heed, Rooms, Standing, presence::Presence},
+    store,
+};
+
+/// How often the store is asked whether everything is known.
+const ASK_EVERY: Duration = Duration::from_millis(500);
+
+/// Sent out of a room; nothing of it is heard any more.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct RoomRemoved<'a> {
+    pub room: &'a RoomId,
+    /// `kick`, after which one may come back at once, or `ban`.
+    pub reason: Deed,
+    /// Until when one may not come back, ms since 1970. Absent: for ever, or not at all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<u64>,
+}
+
+impl RoomRemoved<'_> {
+    pub const NAME: &'static str = "room:removed";
+}
+
+/// Cheap to clone.
+#[derive(Clone)]
+pub struct Moderation(Arc<Inner>);
+
+struct Inner {
+    store: Arc<dyn store::moderation::Moderation>,
+    presence: Presence,
+    lifecycle: Lifecycle,
+    everywhere: RwLock<Everywhere>,
+    doubt: Notify,
+}
+
+/// What holds everywhere. At most [`store::moderation::MOST_MEASURES`].
+#[derive(Default)]
+struct Everywhere {
+    version: Option<u64>,
+    acts: HashMap<(Measure, Subject), Act>,
+}
+
+impl Everywhere {
+    fn against(&self, measure: Measure, known_as: &[Subject], now: u64) -> Option<&Act> {
+        if self.acts.is_empty() {
+            return None;
+        }
+        let acts = known_as.iter().filter_map(|s| self.acts.get(&(measure, s.clone())));
+        acts.filter(|act| act.is_in_force(now)).max_by_key(|act| act.until.unwrap_or(u64::MAX))
+    }
+
+    /// Why this connection may not stay.
+    fn sends_away(&self, standing: &Standing, now: u64) -> Option<(CloseReason, Error)> {
+        let known_as = standing.known_as();
+        if let Some(act) = self.against(Measure::Revoke, &known_as, now)
+            && withdraws(act, standing)
+        {
+            let says = "what vouched for you was withdrawn; come with something new";
+            return Some((CloseReason::Revoked, Error::Unauthorized(says)));
+        }
+        if standing.role().moderates() {
+            return None;
+        }
+        let act = self.against(Measure::Ban, &known_as, now)?;
+        Some((CloseReason::Banned, Error::Banned { retry_after_ms: act.left(now) }))
+    }
+
+    /// Mutes it, or lets it speak.
+    fn silence(&self, standing: &Standing, now: u64) {
+        match self.against(Measure::Mute, &standing.held_by(), now) {
+            Some(act) => standing.mute(act.until),
+            None => standing.unmute(),
+        }
+    }
+}
+
+/// A user's revocation withdraws what was given until then.
+fn withdraws(act: &Act, standing: &Standing) -> bool {
+    !matches!(act.subject, Some(Subject::User(_))) || standing.issued_at() <= act.at
+}
+
+impl Moderation {
+    pub fn new(
+        store: Arc<dyn store::moderation::Moderation>,
+        presence: Presence,
+        lifecycle: Lifecycle,
+    ) -> Self {
+        let (everywhere, doubt) = (RwLock::default(), Notify::new());
+        Self(Arc::new(Inner { store, presence, lifecycle, everywhere, doubt }))
+    }
+
+    /// Whether everything was known once.
+    pub fn is_ready(&self) -> bool {
+        self.0.everywhere.read().version.is_some()
+    }
+
+    /// Asks for everything, for as long as it takes.
+    pub async fn get_ready(&self) {
+        while let Err(error) = self.load().await {
+            tracing::debug!(%error, "what moderation has laid down is not to be had yet");
+            tokio::time::sleep(ASK_EVERY).await;
+        }
+    }
+
+    /// Whether somebody may come in. Asked again once the connection is in the registry, so that
+    /// an act meanwhile finds it either there or here.
+    pub fn may_stay(&self, standing: &Standing) -> Result<()> {
+        let everywhere = self.0.everywhere.read();
+        let now = clock::now_ms();
+        everywhere.silence(standing, now);
+        everywhere.sends_away(standing, now).map_or(Ok(()), |(_, error)| Err(error))
+    }
+
+    /// Whether a name may be borne and spoken under, whoever does it.
+    pub fn may_be_called(&self, name: Subject) -> Result<()> {
+        let (everywhere, now) = (self.0.everywhere.read(), clock::now_ms());
+        let name = [name];
+        if let Some(act) = everywhere.against(Measure::Ban, &name, now) {
+            return Err(Error::Banned { retry_after_ms: act.left(now) });
+        }
+        match everywhere.against(Measure::Mute, &name, now) {
+            Some(act) => Err(Error::Muted { retry_after_ms: act.left(now) }),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether a connection may come into a room; if so, until when it may not speak there.
+    pub async fn may_enter(&self, room: &RoomId, standing: &Standing) -> Result<Option<Act>> {
+        let held = self.0.store.held(room, &standing.held_by()).await?;
+        match held.ban {
+            Some(act) => Err(Error::Banned { retry_after_ms: act.left(clock::now_ms()) }),
+            None => Ok(held.mute),
+        }
+    }
+
+    pub async fn decide(&self, act: &Act) -> Result<()> {
+        self.0.store.decide(act).await
+    }
+
+    /// What holds in a room, or everywhere.
+    pub async fn laid(&self, room: Option<&RoomId>) -> Result<Vec<Act>> {
+        Ok(self.0.store.laid(room).await?.acts)
+    }
+
+    pub async fn record(&self, room: Option<&RoomId>, limit: usize) -> Result<Vec<Act>> {
+        self.0.store.record(room, limit).await
+    }
+
+    /// Keeps what this node knows true, until told to stop.
+    pub async fn watch(self, rooms: Rooms) {
+        loop {
+            let in_doubt = tokio::select! {
+                () = self.0.doubt.notified() => true,
+                () = tokio::time::sleep(ASK_EVERY) => false,
+            };
+            let done = async {
+                if in_doubt || self.has_changed().await? {
+                    self.load().await?;
+                    self.apply(&rooms);
+                }
+                if in_doubt { self.look_into_rooms(&rooms).await } else { Ok(()) }
+            };
+            if let Err(error) = done.await {
+                tracing::debug!(%error, "cannot compare what moderation has laid down");
+                if in_doubt {
+                    tokio::time::sleep(ASK_EVERY).await;
+                    self.0.doubt.notify_one();
+                }
+            }
+        }
+    }
+
+    async fn has_changed(&self) -> Result<bool> {
+        let version = self.0.store.version().await?;
+        Ok(self.0.everywhere.read().version != Some(version))
+    }
+
+    async fn load(&self) -> Result<()> {
+        let laid = self.0.store.laid(None).await?;
+        let acts = laid.acts.into_iter().filter_map(|act| {
+            let measure = act.deed.begins()?;
+            Some(((measure, act.subject.clone()?), act))
+        });
+        *self.0.everywhere.write() =
+            Everywhere { version: Some(laid.version), acts: acts.collect() };
+        Ok(())
+    }
+
+    /// Holds what is known against everybody who is here.
+    fn apply(&self, rooms: &Rooms) {
+        let (everywhere, now) = (self.0.everywhere.read(), clock::now_ms());
+        for connection in rooms.connections() {
+            let standing = &connection.standing;
+            everywhere.silence(standing, now);
+            if let Some((reason, _)) = everywhere.sends_away(standing, now) {
+                connection.close(reason);
+            }
+        }
+    }
+
+    /// Sends out of each room whom a lost word should have sent out.
+    async fn look_into_rooms(&self, rooms: &Rooms) -> Result<()> {
+        for room in rooms.open() {
+            for act in self.0.store.laid(Some(&room)).await?.acts {
+                if act.deed == Deed::Ban {
+                    self.send_out(&act, &room, rooms);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn send_out(&self, act: &Act, room: &RoomId, rooms: &Rooms) {
+        for connection in rooms.connections() {
+            if !connection.is_in(room) || !concerns(act, &connection) {
+                continue;
+            }
+            if !connection.view().meets(View::NATIVE) {
+                // A tutorial's page is in its room for as long as it is connected.
+                connection.close(reason_of(act.deed));
+                continue;
+            }
+            rooms.leave(&connection, room);
+            let removed = RoomRemoved { room, reason: act.deed, until: act.until };
+            connection.push(&Frame::new(RoomRemoved::NAME, &removed));
+            let (presence, place) = (self.0.presence.clone(), Place::Room(room.clone()));
+            self.0.lifecycle.spawn(async move {
+                presence.leave(&place, &connection.id, false).await;
+            });
+        }
+    }
+}
+
+/// Whether it means whoever is behind this connection, and holds against them.
+fn concerns(act: &Act, connection: &Connection) -> bool {
+    let Some(subject) = &act.subject else { return false };
+    connection.standing.held_by().contains(subject)
+}
+
+fn reason_of(deed: Deed) -> CloseReason {
+    if deed == Deed::Kick { CloseReason::Kicked } else { CloseReason::Banned }
+}
+
+impl Heed for Moderation {
+    fn heed(&self, act: &Act, rooms: &Rooms) {
+        if let Some(room) = &act.room {
+            if matches!(act.deed, Deed::Ban | Deed::Kick) {
+                self.send_out(act, room, rooms);
+            }
+            return;
+        }
+        if let Some(subject) = &act.subject {
+            let acts = &mut self.0.everywhere.write().acts;
+            if let Some(measure) = act.deed.begins() {
+                acts.insert((measure, subject.clone()), act.clone());
+            } else if let Some(measure) = act.deed.lifts() {
+                acts.remove(&(measure, subject.clone()));
+            }
+        }
+        if act.deed == Deed::Kick {
+            for connection in rooms.connections() {
+                if concerns(act, &connection) {
+                    connection.close(CloseReason::Kicked);
+                }
+            }
+        } else {
+            self.apply(rooms);
+        }
+    }
+
+    fn doubt(&self) {
+        self.0.doubt.notify_one();
+    }
+}

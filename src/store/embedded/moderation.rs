@@ -1,0 +1,226 @@
+//! Moderation in the file: what holds and what was done, in a room or (a room without a name)
+//! everywhere.
+use async_trait::async_trait;
+use redb::{ReadTransaction, ReadableTable};
+
+use super::{
+    EmbeddedStore,
+    tables::{Fault, RECORD, RULES, Tables, seal, unseal},
+    writer::Request,
+};
+use crate::{
+    clock,
+    domain::{
+        id::RoomId,
+        message::Message,
+        moderation::{Act, Deed, Measure, Subject},
+    },
+    error::{Error, Result},
+    store::moderation::{Held, LONGEST_RECORD, Laid, MOST_MEASURES, Moderation},
+};
+
+/// Fields that are no measure.
+const VERSION: &str = "version";
+const SLOW: &str = "slow";
+
+fn scope(room: Option<&RoomId>) -> &str {
+    room.map_or("", RoomId::as_str)
+}
+
+/// What the checksum covers besides the text.
+fn rule_key(scope: &str, field: &str) -> String {
+    format!("rule {scope}, {field}")
+}
+
+fn act_key(scope: &str, number: u64) -> String {
+    format!("act {scope}, {number}")
+}
+
+/// One field of what holds.
+fn field(
+    rules: &impl ReadableTable<(&'static str, &'static str), &'static [u8]>,
+    scope: &str,
+    name: &str,
+) -> Result<Option<String>, Fault> {
+    let row = rules.get((scope, name))?;
+    row.map(|row| unseal(&rule_key(scope, name), row.value()).map(str::to_owned)).transpose()
+}
+
+fn number(text: Option<String>) -> u64 {
+    text.and_then(|text| text.parse().ok()).unwrap_or(0)
+}
+
+/// The measure against whoever is known as any of these that ends last.
+fn against(
+    rules: &impl ReadableTable<(&'static str, &'static str), &'static [u8]>,
+    (room, measure): (&RoomId, Measure),
+    known_as: &[Subject],
+    now: u64,
+) -> Result<Option<Act>, Fault> {
+    let mut worst: Option<Act> = None;
+    for subject in known_as {
+        let name = measure.of(subject);
+        let Some(text) = field(rules, room.as_str(), &name)? else { continue };
+        let act = read(&text, &rule_key(room.as_str(), &name))?;
+        let ends = |act: &Act| act.until.unwrap_or(u64::MAX);
+        if act.is_in_force(now) && worst.as_ref().is_none_or(|worst| ends(worst) < ends(&act)) {
+            worst = Some(act);
+        }
+    }
+    Ok(worst)
+}
+
+fn read(text: &str, key: &str) -> Result<Act, Fault> {
+    serde_json::from_str(text).map_err(|_| Fault::Damaged(format!("{key} cannot be read")))
+}
+
+/// The pause between two messages that holds for the author of this one, or why it is not heard.
+pub(super) fn pause(
+    rules: &impl ReadableTable<(&'static str, &'static str), &'static [u8]>,
+    message: &Message,
+    now: u64,
+) -> Result<Result<u64>, Fault> {
+    let (room, known_as) = (&message.room, &message.terms.known_as);
+    // Nearly no room has any: then nothing is asked.
+    if known_as.is_empty() || field(rules, room.as_str(), VERSION)?.is_none() {
+        return Ok(Ok(0));
+    }
+    if let Some(act) = against(rules, (room, Measure::Ban), known_as, now)? {
+        return Ok(Err(Error::Banned { retry_after_ms: act.left(now) }));
+    }
+    if let Some(act) = against(rules, (room, Measure::Mute), known_as, now)? {
+        return Ok(Err(Error::Muted { retry_after_ms: act.left(now) }));
+    }
+    Ok(Ok(number(field(rules, room.as_str(), SLOW)?)))
+}
+
+/// Does what the act says, and records it. A refusal comes before the first write.
+pub(super) fn decide(tables: &mut Tables<'_>, act: &Act) -> Result<Result<()>, Fault> {
+    let scope = scope(act.room.as_ref());
+    let json = match serde_json::to_string(act) {
+        Ok(json) => json,
+        Err(error) => return Ok(Err(anyhow::Error::from(error).into())),
+    };
+    let change = match (act.key(), act.pause_ms) {
+        (Some(key), _) if act.deed.begins().is_some() => Some((key, Some(json.clone()))),
+        (Some(key), _) => Some((key, None)),
+        (None, Some(pause)) if act.deed == Deed::SlowMode => {
+            Some((SLOW.to_owned(), Some(pause.to_string())))
+        }
+        _ => None,
+    };
+    if let Some((key, Some(_))) = &change
+        && field(&tables.rules, scope, key)?.is_none()
+        && !has_room(tables, scope)?
+    {
+        return Ok(Err(Error::LimitExceeded("there are as many measures as may be; lift some")));
+    }
+    match change {
+        Some((key, Some(text))) => put(tables, scope, &key, &text)?,
+        Some((key, None)) => drop(tables.rules.remove((scope, key.as_str()))?),
+        None => {}
+    }
+    let version = number(field(&tables.rules, scope, VERSION)?) + 1;
+    put(tables, scope, VERSION, &version.to_string())?;
+    tables.record.insert((scope, version), seal(&act_key(scope, version), &json).as_slice())?;
+    if let Some(old) = version.checked_sub(LONGEST_RECORD as u64) {
+        tables.record.remove((scope, old))?;
+    }
+    Ok(Ok(()))
+}
+
+fn put(tables: &mut Tables<'_>, scope: &str, name: &str, text: &str) -> Result<(), Fault> {
+    tables.rules.insert((scope, name), seal(&rule_key(scope, name), text).as_slice())?;
+    Ok(())
+}
+
+/// Whether one more measure may begin, after those that are over have been forgotten.
+fn has_room(tables: &mut Tables<'_>, scope: &str) -> Result<bool, Fault> {
+    let now = clock::now_ms();
+    let (all, over) = {
+        let found = measures(&tables.rules, scope)?;
+        let over: Vec<String> =
+            found.iter().filter(|act| !act.is_in_force(now)).filter_map(Act::key).collect();
+        (found.len(), over)
+    };
+    if all < MOST_MEASURES {
+        return Ok(true);
+    }
+    for key in &over {
+        tables.rules.remove((scope, key.as_str()))?;
+    }
+    Ok(!over.is_empty())
+}
+
+fn measures(
+    rules: &impl ReadableTable<(&'static str, &'static str), &'static [u8]>,
+    scope: &str,
+) -> Result<Vec<Act>, Fault> {
+    let mut acts = Vec::new();
+    for row in rules.range((scope, "")..)? {
+        let (key, value) = row?;
+        let (of, name) = key.value();
+        if of != scope {
+            break;
+        }
+        if name != VERSION && name != SLOW {
+            let key = rule_key(scope, name);
+            acts.push(read(unseal(&key, value.value())?, &key)?);
+        }
+    }
+    Ok(acts)
+}
+
+fn newest(txn: &ReadTransaction, scope: &str, limit: usize) -> Result<Vec<Act>, Fault> {
+    let record = txn.open_table(RECORD)?;
+    let mut acts = Vec::new();
+    for row in record.range((scope, 0)..=(scope, u64::MAX))?.rev().take(limit) {
+        let (key, value) = row?;
+        let key = act_key(scope, key.value().1);
+        acts.push(read(unseal(&key, value.value())?, &key)?);
+    }
+    Ok(acts)
+}
+
+#[async_trait]
+impl Moderation for EmbeddedStore {
+    async fn decide(&self, act: &Act) -> Result<()> {
+        self.ask(|reply| Request::Decide(act.clone(), reply)).await
+    }
+
+    async fn laid(&self, room: Option<&RoomId>) -> Result<Laid> {
+        let room = room.cloned();
+        let laid = move |txn: &ReadTransaction| {
+            let (rules, scope) = (txn.open_table(RULES)?, scope(room.as_ref()));
+            let version = number(field(&rules, scope, VERSION)?);
+            let now = clock::now_ms();
+            let mut acts = measures(&rules, scope)?;
+            acts.retain(|act| act.is_in_force(now));
+            Ok(Laid { version, acts })
+        };
+        self.disk.read(laid).await
+    }
+
+    async fn version(&self) -> Result<u64> {
+        let version =
+            |txn: &ReadTransaction| Ok(number(field(&txn.open_table(RULES)?, "", VERSION)?));
+        self.disk.read(version).await
+    }
+
+    async fn held(&self, room: &RoomId, known_as: &[Subject]) -> Result<Held> {
+        let (room, known_as) = (room.clone(), known_as.to_vec());
+        let held = move |txn: &ReadTransaction| {
+            let (rules, now) = (txn.open_table(RULES)?, clock::now_ms());
+            Ok(Held {
+                ban: against(&rules, (&room, Measure::Ban), &known_as, now)?,
+                mute: against(&rules, (&room, Measure::Mute), &known_as, now)?,
+            })
+        };
+        self.disk.read(held).await
+    }
+
+    async fn record(&self, room: Option<&RoomId>, limit: usize) -> Result<Vec<Act>> {
+        let room = room.cloned();
+        self.disk.read(move |txn| newest(txn, scope(room.as_ref()), limit)).await
+    }
+}
