@@ -170,12 +170,17 @@ fn keep_little(request: &mut Request<Body>) {
         header::SEC_WEBSOCKET_KEY,
         header::SEC_WEBSOCKET_VERSION,
         header::CONTENT_TYPE,
+        // Whose session it is, and where from.
+        header::USER_AGENT,
+        header::FORWARDED,
+        origin::X_FORWARDED_FOR,
     ];
     let mut headers = HeaderMap::with_capacity(needed.len());
     for name in needed {
-        let value = request.headers().get(&name).map(HeaderValue::as_bytes);
-        if let Some(Ok(copy)) = value.map(HeaderValue::from_bytes) {
-            headers.insert(name, copy);
+        for value in request.headers().get_all(&name) {
+            if let Ok(copy) = HeaderValue::from_bytes(value.as_bytes()) {
+                headers.append(name.clone(), copy);
+            }
         }
     }
     *request.headers_mut() = headers;

@@ -5,7 +5,7 @@ use axum::http::{HeaderMap, HeaderName, header};
 
 use crate::domain::address::{Address, Network};
 
-const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+pub(super) const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 /// More hops than this are not looked at.
 const MOST_HOPS: usize = 16;
 
