@@ -35,7 +35,7 @@ pub(super) fn all() -> Vec<Scenario> {
         scenario("C11", "kill -9 of a node with a crowd of idle clients", c11).alone(),
         scenario("C12", "polling without stickiness", c12),
         scenario("C13", "changes from polling to WebSocket that are given up half-way", c13),
-        scenario("C14", "a send in one breath with CONNECT, by thousands", c14).short(),
+        scenario("C14", "a send as soon as CONNECT is answered, by thousands", c14).short(),
         scenario("C15", "20,000 sends on one connection in one breath", c15).short(),
     ]
 }

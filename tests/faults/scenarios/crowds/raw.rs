@@ -32,7 +32,8 @@ pub(super) async fn polls_elsewhere(at: SocketAddr, other: SocketAddr) -> (u16, 
     (answer.status, answer.body)
 }
 
-/// Comes in, joins and says so much in one breath, whatever is answered meanwhile. All answers but
+/// Comes in, and as soon as it is let in joins and says so much in one breath, whatever is answered
+/// meanwhile; before that no client may say anything. All answers but
 /// that to the join, in the order in which they came, each with the number of what it answers.
 pub(super) async fn says_at_once(
     at: SocketAddr,
@@ -44,9 +45,15 @@ pub(super) async fn says_at_once(
     let url = format!("ws://{at}/socket.io/?EIO=4&transport=websocket");
     let (socket, _) = client_async(url, stream).await.unwrap();
     let (mut sink, mut stream) = socket.split();
+    let auth = json!({ "name": name });
+    sink.send(Message::text(format!("40/chat,{auth}"))).await.unwrap();
+    let mut is_in = false;
+    while !is_in {
+        let frame = patiently("to be let in", stream.next()).await;
+        let frame = frame.unwrap_or_else(|| panic!("{name}: ended before it was let in")).unwrap();
+        is_in = frame.to_text().is_ok_and(|text| text.starts_with("40/chat,"));
+    }
     let speaks = async {
-        let auth = json!({ "name": name });
-        sink.feed(Message::text(format!("40/chat,{auth}"))).await.unwrap();
         let join = json!(["room:join", { "room": room, "limit": 1 }]);
         sink.feed(Message::text(format!("42/chat,0{join}"))).await.unwrap();
         for n in 1..=count {
