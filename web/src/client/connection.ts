@@ -133,8 +133,8 @@ export function openConnection(url: string, options: ClientOptions, open: Opener
   }
 
   /** `given`: none where tokens are asked for. */
-  function keep(given: string | undefined, { id, name: called }: { id: string; name: string }): void {
-    session = given;
+  function keep(given: string | null | undefined, { id, name: called }: { id: string; name: string }): void {
+    session = given ?? undefined;
     name = called;
     who = { ...who, me: { id, name } };
     if (given) stored(() => storage?.setItem(key, given));
