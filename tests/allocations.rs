@@ -17,7 +17,7 @@ use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 /// What one delivery more takes at most. Frames that are written straight to the stream take none;
-/// through the library each takes six.
+/// through the library each takes seven.
 const MOST: f64 = 0.5;
 /// Members of the room, in a small one and in a large one.
 const FEW: u64 = 20;
