@@ -1,4 +1,5 @@
 //! What the suites of real processes share: starting them, asking them, and waiting for them.
+#[path = "../it/harness/http.rs"]
 mod http;
 mod process;
 mod redis;
