@@ -5,8 +5,8 @@ use crate::error::{Error, Outcome};
 
 /// Redis refused before it wrote anything. (`CLUSTERDOWN` is not among them: fred hands the one
 /// reply to every command in flight, and some of those may have been done.)
-const REFUSED: [&str; 7] =
-    ["LOADING", "OOM", "MISCONF", "READONLY", "NOREPLICAS", "TRYAGAIN", "MASTERDOWN"];
+const REFUSED: [&str; 8] =
+    ["LOADING", "OOM", "MISCONF", "READONLY", "NOREPLICAS", "TRYAGAIN", "MASTERDOWN", "NOSCRIPT"];
 /// fred's words for a command that it never wrote.
 const NEVER_SENT: [&str; 5] = [
     "Failed to route command",

@@ -35,11 +35,14 @@ pub async fn run_replicated(
     let requests: Vec<Request> =
         asked.into_iter().map(|(keys, args)| Request::new(keys, args)).collect();
     let began = Instant::now();
-    let known = attempt(script, client, &key, &requests, false).await;
+    let known = attempt(script, client, &key, &requests).await;
     let replies = match known {
         // Then no server of this slot has it: they were all asked of the same one.
         Ok(replies) if replies.iter().any(|r| r.as_ref().err().is_some_and(is_no_script)) => {
-            attempt(script, client, &key, &requests, true).await
+            match script.load(client, &key).await {
+                Ok(()) => attempt(script, client, &key, &requests).await,
+                Err(failure) => Err(Short::Failed(failure)),
+            }
         }
         other => other,
     };
@@ -68,20 +71,14 @@ async fn attempt(
     client: &Client,
     key: &str,
     requests: &[Request],
-    whole: bool,
 ) -> Result<Vec<Result<Value, Failure>>, Short> {
-    let (name, script) = if whole {
-        ("EVAL", script.text())
-    } else {
-        ("EVALSHA", script.hash(client).await.map_err(Short::Failed)?)
-    };
     let slot = || ClusterHash::Custom(redis_keyslot(key.as_bytes()));
     let pipeline = client.pipeline();
     // Only put into the pipeline here; the answers come below.
     for request in requests {
-        let mut args = vec![script.to_owned(), request.keys.len().to_string()];
+        let mut args = vec![script.hash().to_owned(), request.keys.len().to_string()];
         args.extend(request.keys.iter().chain(&request.args).cloned());
-        let command = CustomCommand::new_static(name, slot(), false);
+        let command = CustomCommand::new_static("EVALSHA", slot(), false);
         pipeline.custom::<(), _>(command, args).await.map_err(Short::Failed)?;
     }
     let wait = CustomCommand::new_static("WAIT", slot(), false);

@@ -1,5 +1,6 @@
 //! Scripts: run by their hash, and sent whole to a server that does not know them yet.
 use std::{
+    fmt::Write as _,
     sync::{
         OnceLock,
         atomic::{AtomicU64, Ordering},
@@ -9,8 +10,11 @@ use std::{
 
 use fred::{
     error::{Error as Failure, ErrorKind},
-    prelude::{Client, FromValue, LuaInterface, Value},
+    prelude::{Client, ClientLike, FromValue, LuaInterface, Value},
+    types::{ClusterHash, CustomCommand},
+    util::redis_keyslot,
 };
+use sha1::{Digest, Sha1};
 
 use super::{
     Link,
@@ -27,8 +31,8 @@ const CLOSING: &str = "\nend)()\nif type(reply) == 'table' and reply.err then re
 
 /// A script that is run on keys of one slot.
 ///
-/// `EVALSHA`, then `EVAL`: no `SCRIPT LOAD`, so it works on whichever node of a cluster has the
-/// slot, after a failover or a restart, and for a user that may do no more than these two.
+/// `EVALSHA`, and `SCRIPT LOAD` where the slot's server does not know it: at first, after a failover
+/// or a restart. No `EVAL`, which a node's user at Redis need not have.
 pub struct Script {
     body: &'static str,
     text: OnceLock<String>,
@@ -65,9 +69,9 @@ impl Script {
         let client = link.commands(&key)?;
         let request = Request::new(keys, args);
         let began = Instant::now();
-        let once = self.attempt(client, &request).await;
+        let once = self.attempt(client, &key, &request).await;
         let reply = match once {
-            Err(failure) if is_redirected(&failure) => self.attempt(client, &request).await,
+            Err(failure) if is_redirected(&failure) => self.attempt(client, &key, &request).await,
             other => other,
         };
         let reply = reply.and_then(|reply| request.answer(reply));
@@ -75,34 +79,44 @@ impl Script {
         reply.map_err(|failure| link.failed(&key, &failure))
     }
 
-    async fn attempt(&self, client: &Client, request: &Request) -> Result<Value, Failure> {
-        let hash = self.hash(client).await?;
-        match client.evalsha(hash, request.keys.clone(), request.args.clone()).await {
+    async fn attempt(
+        &self,
+        client: &Client,
+        key: &str,
+        request: &Request,
+    ) -> Result<Value, Failure> {
+        let run = || client.evalsha(self.hash(), request.keys.clone(), request.args.clone());
+        match run().await {
             Err(failure) if is_no_script(&failure) => {
-                client.eval(self.text(), request.keys.clone(), request.args.clone()).await
+                self.load(client, key).await?;
+                run().await
             }
             reply => reply,
         }
     }
 
-    pub(super) fn text(&self) -> &str {
+    /// Makes it known to the server that has this key.
+    pub(super) async fn load(&self, client: &Client, key: &str) -> Result<(), Failure> {
+        let slot = ClusterHash::Custom(redis_keyslot(key.as_bytes()));
+        let script = CustomCommand::new_static("SCRIPT", slot, false);
+        let known: Value = client.custom(script, vec!["LOAD", self.text()]).await?;
+        // Whatever else it is, it is the reply of another request.
+        if known.as_str().as_deref() == Some(self.hash()) { Ok(()) } else { Err(out_of_step()) }
+    }
+
+    fn text(&self) -> &str {
         self.text.get_or_init(|| [OPENING, self.body, CLOSING].concat())
     }
 
-    /// The hash by which Redis knows the script. Redis itself reckons it, once a process:
-    /// SHA-1 has no other use here.
-    pub(super) async fn hash(&self, client: &Client) -> Result<&str, Failure> {
-        if let Some(hash) = self.hash.get() {
-            return Ok(hash);
-        }
-        let none: Vec<String> = Vec::new();
-        let reckon = "return redis.sha1hex(ARGV[1])";
-        let hash: String = client.eval(reckon, none, vec![self.text().to_owned()]).await?;
-        // Whatever else it is, it is no hash of ours: the reply of another request.
-        if hash.len() != 40 || !hash.bytes().all(|b| b.is_ascii_hexdigit()) {
-            return Err(out_of_step());
-        }
-        Ok(self.hash.get_or_init(|| hash))
+    /// By which Redis knows the script.
+    pub(super) fn hash(&self) -> &str {
+        self.hash.get_or_init(|| {
+            let mut hash = String::with_capacity(40);
+            for byte in Sha1::digest(self.text()) {
+                let _ = write!(hash, "{byte:02x}");
+            }
+            hash
+        })
     }
 }
 

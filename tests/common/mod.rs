@@ -1,4 +1,5 @@
 //! What the suites of real processes share: starting them, asking them, and waiting for them.
+mod acl;
 #[path = "../it/harness/http.rs"]
 mod http;
 mod process;
@@ -7,6 +8,7 @@ mod settings;
 mod wait;
 
 pub(crate) use self::{
+    acl::url,
     http::{Answer, Http},
     process::Process,
     redis::Redis,

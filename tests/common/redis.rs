@@ -9,7 +9,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use super::{Process, wait::eventually};
+use super::{Process, acl, wait::eventually};
 
 pub(crate) struct Redis {
     process: Mutex<Option<Process>>,
@@ -53,7 +53,7 @@ impl Redis {
     }
 
     pub(crate) fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}", self.port)
+        acl::url("redis", &format!("127.0.0.1:{}", self.port))
     }
 
     /// Starts it (again), on the same port and with what is in its folder.
@@ -63,6 +63,7 @@ impl Redis {
             .args(["--port", &self.port.to_string(), "--bind", "127.0.0.1", "--save", ""])
             .args(["--appendonly", "yes", "--appendfsync", "everysec", "--dir"])
             .arg(self.folder.path())
+            .args(acl::arguments())
             .args(&self.arguments);
         *self.process.lock() = Some(Process::start("redis-server", command));
         eventually("Redis answers", || async {

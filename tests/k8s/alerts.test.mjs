@@ -125,8 +125,9 @@ const started = [];
 const folder = mkdtempSync(`${tmpdir()}/hubbub-alerts-`);
 before(async () => {
   const port = await freePort();
-  started.push(spawn("redis-server", ["--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "yes", "--dir", folder], { stdio: "ignore" }));
-  const set = { "server.listen": "127.0.0.1:0", "internal.listen": "127.0.0.1:0", "store.url": `redis://127.0.0.1:${port}`, "drain.balancer_lag": "0s", "drain.spread": "0s", "log.format": "json" };
+  const rules = readFileSync(`${ROOT}deploy/redis/node.acl`, "utf8").trim().split("\n").filter((line) => !line.startsWith("#"));
+  started.push(spawn("redis-server", ["--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "yes", "--dir", folder, "--user", "node", "on", ">secret", ...rules], { stdio: "ignore" }));
+  const set = { "server.listen": "127.0.0.1:0", "internal.listen": "127.0.0.1:0", "store.url": `redis://node:secret@127.0.0.1:${port}`, "drain.balancer_lag": "0s", "drain.spread": "0s", "log.format": "json" };
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("HUBBUB_")));
   const node = spawn(BINARY, Object.entries(set).flatMap(([key, value]) => ["--set", `${key}=${value}`]), { stdio: ["ignore", "ignore", "pipe"], env });
   started.push(node);

@@ -8,6 +8,7 @@ use hubbub::{
 };
 
 use crate::{
+    acl,
     server::Server,
     world::{Node, lobby, message, room, until},
 };
@@ -102,10 +103,11 @@ async fn who_does_not_listen_fast_enough_is_told_of_a_gap() {
 #[tokio::test]
 async fn a_topic_that_could_not_be_opened_is_tried_again_by_itself() {
     let server = Server::start();
-    server.cli(&["ACL", "SETUSER", "default", "-ssubscribe"]);
+    let (user, _) = acl::NODE.split_once(':').unwrap();
+    server.cli(&["ACL", "SETUSER", user, "-ssubscribe"]);
     let mut node = Node::on(&server).await;
     assert!(node.adapter.listen(Topic::Room(lobby())).await.is_err());
-    server.cli(&["ACL", "SETUSER", "default", "+ssubscribe"]);
+    server.cli(&["ACL", "SETUSER", user, "+ssubscribe"]);
     until(|| async { subscribers(&server, "{r:lobby}") == 1 }).await;
     let back = node.hear().await;
     assert!(matches!(back, Heard::Gap { rooms: None, cause: GapCause::Reconnected }), "{back:?}");

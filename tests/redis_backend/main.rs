@@ -2,6 +2,8 @@
 //! promises is in the contract suite.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+#[path = "../common/acl.rs"]
+mod acl;
 mod cluster;
 mod durability;
 mod hearing;
@@ -10,6 +12,7 @@ mod members;
 mod outage;
 #[path = "../it/harness/port.rs"]
 mod port;
+mod rights;
 mod server;
 #[path = "../it/harness/stopwatch.rs"]
 mod stopwatch;

@@ -2,6 +2,7 @@
 use std::{
     io::{Read, Write},
     net::TcpStream,
+    path::Path,
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
@@ -9,7 +10,7 @@ use std::{
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-use crate::{port::Port, world::SOON};
+use crate::{acl, port::Port, world::SOON};
 
 pub(crate) struct Server {
     port: Port,
@@ -17,6 +18,7 @@ pub(crate) struct Server {
     child: Option<Child>,
     /// The port of the cluster's bus, for a node of one.
     bus: Option<Port>,
+    is_as_shipped: bool,
 }
 
 /// Between two looks at whether it answers.
@@ -25,13 +27,44 @@ const LOOK_AGAIN: Duration = Duration::from_millis(5);
 impl Server {
     /// A place for a server that does not run yet.
     pub(crate) fn absent() -> Self {
-        Self { port: Port::reserve(), dir: tempfile::tempdir().unwrap(), child: None, bus: None }
+        Self {
+            port: Port::reserve(),
+            dir: tempfile::tempdir().unwrap(),
+            child: None,
+            bus: None,
+            is_as_shipped: false,
+        }
     }
 
     pub(crate) fn start() -> Self {
         let mut server = Self::absent();
         server.run();
         server
+    }
+
+    /// One as Compose and Kubernetes start it.
+    pub(crate) fn start_as_shipped() -> Self {
+        let mut server = Self::absent();
+        let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/redis");
+        for name in ["redis.conf", "node.acl", "start.sh", "admin.sh"] {
+            let text = std::fs::read_to_string(shipped.join(name)).unwrap();
+            let data = server.dir.path().display().to_string();
+            std::fs::write(server.dir.path().join(name), text.replace("/data", &data)).unwrap();
+        }
+        server.is_as_shipped = true;
+        server.run();
+        server
+    }
+
+    /// One command as who administers a Redis that was started as shipped.
+    pub(crate) fn as_admin(&self, args: &[&str]) -> String {
+        let asked = Command::new("sh")
+            .arg(self.dir.path().join("admin.sh"))
+            .args(["-p", &self.port().to_string()])
+            .args(args)
+            .output()
+            .unwrap();
+        String::from_utf8(asked.stdout).unwrap().trim().to_owned()
     }
 
     /// A node of a cluster that has no slots yet.
@@ -57,11 +90,17 @@ impl Server {
             Some(_) => &["--cluster-enabled", "yes", "--cluster-port", &bus],
             None => &[],
         };
-        let child = Command::new("redis-server")
+        let mut command = Command::new("redis-server");
+        if self.is_as_shipped {
+            command = Command::new("sh");
+            command.arg(self.dir.path().join("start.sh")).arg("primary");
+        }
+        let child = command
             .args(cluster)
             .args(["--port", &self.port().to_string(), "--bind", "127.0.0.1", "--save", ""])
             .args(["--appendonly", "yes", "--appendfsync", "everysec", "--dir"])
             .arg(self.dir.path())
+            .args(acl::arguments())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
@@ -103,7 +142,7 @@ impl Server {
     }
 
     pub(crate) fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}", self.port())
+        acl::url("redis", &format!("127.0.0.1:{}", self.port()))
     }
 
     /// One command on a connection of its own; the raw reply.
@@ -112,13 +151,25 @@ impl Server {
     }
 
     fn try_cli(&self, args: &[&str]) -> Option<String> {
+        self.ask(&[args])
+    }
+
+    /// The same as the user that nodes are.
+    pub(crate) fn as_node(&self, args: &[&str]) -> String {
+        let (name, password) = acl::NODE.split_once(':').unwrap();
+        let reply = self.ask(&[&["AUTH", name, password], args]).expect("redis-server answers");
+        reply.strip_prefix("+OK\r\n").unwrap_or(&reply).to_owned()
+    }
+
+    fn ask(&self, commands: &[&[&str]]) -> Option<String> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port())).ok()?;
         stream.set_read_timeout(Some(SOON)).ok()?;
-        let parts = args.iter().map(|arg| format!("${}\r\n{arg}\r\n", arg.len()));
-        let mut command = format!("*{}\r\n{}", args.len(), parts.collect::<String>());
         // QUIT, so that the reply has an end.
-        command.push_str("*1\r\n$4\r\nQUIT\r\n");
-        stream.write_all(command.as_bytes()).ok()?;
+        for args in commands.iter().chain([&["QUIT"].as_slice()]) {
+            let parts = args.iter().map(|arg| format!("${}\r\n{arg}\r\n", arg.len()));
+            let command = format!("*{}\r\n{}", args.len(), parts.collect::<String>());
+            stream.write_all(command.as_bytes()).ok()?;
+        }
         let mut reply = String::new();
         stream.read_to_string(&mut reply).ok()?;
         Some(reply.strip_suffix("+OK\r\n").unwrap_or(&reply).trim_end().to_owned())

@@ -1,6 +1,6 @@
 // The real server and a real Redis as child processes: one node alone, or several in a cluster.
 import assert from "node:assert/strict";
-import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -86,10 +86,12 @@ export async function startRedis() {
   const { host, port } = await freePlace();
   const folder = mkdtempSync(join(tmpdir(), "hubbub-redis-"));
   const remove = () => rmSync(folder, { recursive: true, force: true });
+  const rules = readFileSync(new URL("../../../deploy/redis/node.acl", import.meta.url), "utf8").trim().split("\n").filter((line) => !line.startsWith("#"));
+  const asNode = ["--user", "node", "on", ">secret", ...rules];
   const options = { port, bind: host, dir: folder, appendonly: "yes", save: "" };
   let redis;
   const start = async () => {
-    redis = run(find("REDIS_SERVER", "redis-server"), Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)]));
+    redis = run(find("REDIS_SERVER", "redis-server"), [...Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)]), ...asNode]);
     const ready = new Promise((settle) => redis.output.on("data", () => redis.said().includes("Ready to accept connections") && settle()));
     const ended = redis.ended.then((code) => assert.fail(`Redis ended while starting, with ${code}\n${redis.said()}`));
     ended.catch(() => {});
@@ -97,7 +99,7 @@ export async function startRedis() {
   };
   await start();
   return {
-    url: `redis://${host}:${port}`,
+    url: `redis://node:secret@${host}:${port}`,
     start,
     /** As a crash would, but for what it has answered and not yet written: on a slow disk those may be two seconds. */
     async kill() {

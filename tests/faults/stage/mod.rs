@@ -19,7 +19,7 @@ pub(crate) use self::{
 };
 use crate::{
     checker::{Phase, StoreSample, Target},
-    common::Settings,
+    common::{Settings, url},
     ports::free_port,
     proxy::{Plan, Speech},
     records::Name,
@@ -65,8 +65,8 @@ impl Stage {
         let mut nodes = Vec::new();
         for n in 0..3 {
             let paths = redis_paths(&[(redis.address(), redis.address().port())], n, run, fit);
-            let url = format!("redis://{}", paths[0].at());
-            nodes.push((paths, settings.clone().with("store.url", url)));
+            let at = url("redis", &paths[0].at().to_string());
+            nodes.push((paths, settings.clone().with("store.url", at)));
         }
         Self::with(run, nodes, Store::Redis(redis)).await
     }
@@ -92,7 +92,7 @@ impl Stage {
         let mut nodes = Vec::new();
         for n in 0..3 {
             let (paths, url) = cluster.paths_for(n, run);
-            nodes.push((paths, settings.clone().with("store.url", url)));
+            nodes.push((paths, settings.clone().with("store.url", at)));
         }
         let stage = Self::with(run, nodes, Store::Cluster(cluster)).await;
         // All primaries.
@@ -108,7 +108,7 @@ impl Stage {
     /// The same, its file in this folder.
     pub(crate) async fn alone_in(run: &Run, settings: Settings, folder: TempDir) -> Self {
         let url = format!("embedded:{}", folder.path().join("hubbub.redb").display());
-        let node = (Vec::new(), settings.with("store.url", url));
+        let node = (Vec::new(), settings.with("store.url", at));
         Self::with(run, vec![node], Store::Embedded(folder)).await
     }
 

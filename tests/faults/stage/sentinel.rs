@@ -17,7 +17,7 @@ use tokio::{
 use super::{Path, Server, redis_paths};
 use crate::{
     checker::Target,
-    common::{Process, eventually_within},
+    common::{Process, eventually_within, url},
     ports::free_port,
     proxy::{Frames, Plan},
     records::Name,
@@ -128,12 +128,8 @@ impl Sentinel {
         let paths = redis_paths(&to, node, run, |plan| plan);
         let ways: Vec<_> = paths[self.servers.len()..].iter().map(|path| path.at()).collect();
         let others: Vec<String> = ways[1..].iter().map(|way| format!("node={way}")).collect();
-        let url = format!(
-            "redis-sentinel://{}?{}&sentinelServiceName={SERVICE}",
-            ways[0],
-            others.join("&")
-        );
-        (paths, url)
+        let hosts = format!("{}?{}&sentinelServiceName={SERVICE}", ways[0], others.join("&"));
+        (paths, url("redis-sentinel", &hosts))
     }
 }
 

@@ -3,6 +3,8 @@
 //! `let [here, there, yonder] = Cluster::start().await;`
 //! `let ada = here.join("ada", "lobby").await;`
 //! `ada.say("hello").await;`
+#[path = "../../common/acl.rs"]
+mod acl;
 mod cluster;
 mod flood;
 mod http;

@@ -9,7 +9,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use super::{PATIENCE, Process, eventually, port::Port};
+use super::{PATIENCE, Process, acl, eventually, port::Port};
 
 pub(crate) struct Redis {
     process: Mutex<Option<Process>>,
@@ -31,7 +31,7 @@ impl Redis {
     }
 
     pub(crate) fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}", self.port.number())
+        acl::url("redis", &format!("127.0.0.1:{}", self.port.number()))
     }
 
     /// Starts it (again), on the same port and with what is in its folder.
@@ -40,7 +40,8 @@ impl Redis {
         command
             .args(["--port", &self.port.number().to_string(), "--bind", "127.0.0.1", "--save", ""])
             .args(["--appendonly", "yes", "--appendfsync", "everysec", "--dir"])
-            .arg(self.folder.path());
+            .arg(self.folder.path())
+            .args(acl::arguments());
         *self.process.lock() = Some(Process::start("redis-server", command));
         eventually("Redis answers", || async {
             let pong = self.run("PING").await;
