@@ -4,7 +4,7 @@
 .NOTPARALLEL:
 # The network fails now and then.
 export CARGO_NET_RETRY ?= 10
-.PHONY: help run test check fmt unit faults clients web tools pictures protocol deny fuzz clean bench bench-growth compose-test k8s-test manifests
+.PHONY: help run test check fmt unit faults clients web tools pictures protocol deny fuzz clean flood bench bench-growth compose-test k8s-test manifests
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -84,11 +84,16 @@ bench-growth: web ## Hubbub alone while members, rooms, nodes or connections gro
 	node bench/run.mjs --growth --keep
 	node bench/report.mjs
 
+flood: web ## what 20,000 handshakes and 10,000 messages a second cost others; writes docs/reports/flood.md
+	cargo build --release --locked
+	node bench/flood.mjs
+
 bench/node/node_modules: bench/node/package-lock.json
 	tests/again.sh npm ci --prefix bench/node --no-audit --no-fund
 	touch $@
 
-# Asks the network, so it is no part of `make test`.
+# Asks the network, so it is no part of `make test`; tests/advisories.rs, which is, knows the holes that
+# were known when it was written.
 deny: ## licences, advisories and sources of what we depend on, crates and npm packages
 	cargo deny --version >/dev/null 2>&1 || cargo install cargo-deny --locked
 	tests/again.sh cargo deny check

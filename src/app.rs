@@ -43,7 +43,10 @@ pub async fn run(
     let dialects = Dialects::new(&config);
     let tokens = match config.auth.mode {
         Mode::Guest => None,
-        Mode::Jwt => Some(Tokens::open(&config.auth).context("no token can be checked")?),
+        Mode::Jwt => {
+            let tokens = Tokens::open(&config.auth, telemetry.metrics());
+            Some(tokens.context("no token can be checked")?)
+        }
     };
     let with = (node, telemetry.clone(), lifecycle.clone(), tokens);
     let app = assemble(&config, &backend, &dialects, with);
@@ -54,7 +57,8 @@ pub async fn run(
     app.presence.keep(&lifecycle);
     let (guests, moderation) = (app.guests.clone(), app.moderation.clone());
     lifecycle.spawn_until_stop(get_ready(backend.link.clone(), guests, moderation));
-    lifecycle.spawn_until_stop(app.moderation.clone().watch(app.rooms.clone()));
+    let every = config.rooms.position_check;
+    lifecycle.spawn_until_stop(app.moderation.clone().watch(app.rooms.clone(), every));
     if let Some(tokens) = &app.tokens {
         lifecycle.spawn_until_stop(tokens.clone().keep_fresh());
     }
@@ -182,6 +186,7 @@ fn assemble(
         Moderation::new(backend.moderation.clone(), presence.clone(), lifecycle.clone());
     let rooms = Rooms::new(Parts {
         config: config.rooms.clone(),
+        typing_every: config.limits.typing_every,
         retention: Retention {
             messages: config.store.retention_messages,
             age: config.store.retention_age,
@@ -262,6 +267,9 @@ impl Health for NodeHealth {
                 || "waiting for the store".to_owned(),
                 |why| format!("waiting for the store: {why}"),
             ));
+        }
+        if let Some(why) = self.app.tokens.as_ref().and_then(Tokens::trouble) {
+            return Err(format!("waiting for the keys of tokens: {why}"));
         }
         let away = self.link.as_ref().and_then(|link| link.down_for());
         let needs_store = self.app.config.internal.ready_needs_store;

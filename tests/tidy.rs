@@ -29,7 +29,8 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "adapter::GapCause",
         ],
     ),
-    ("auth", &["domain", "config", "store"]),
+    // Keys that cannot be fetched are counted.
+    ("auth", &["domain", "config", "store", "telemetry"]),
     // Whether a connection is in a room is asked of the registry.
     ("policy", &["domain", "config", "store", "adapter", "rooms"]),
     ("rooms", &["domain", "config", "store", "adapter", "telemetry"]),

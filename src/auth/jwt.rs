@@ -1,37 +1,28 @@
-//! Tokens (JWT): signed by somebody we trust, checked by a key that is read from a file, and read
-//! again when the file changes.
-use std::{collections::HashMap, fs, sync::Arc, time::Duration};
+//! Tokens (JWT): signed by somebody we trust, and checked by keys of theirs, which may change.
+use std::{sync::Arc, time::Duration};
 
-use anyhow::{Context as _, anyhow, bail};
+use anyhow::{Context as _, anyhow};
 use data_encoding::BASE32_NOPAD;
-use jsonwebtoken::{
-    Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, decode_header, encode,
-    jwk::{AlgorithmParameters, Jwk, JwkSet},
-};
-use parking_lot::RwLock;
+use jsonwebtoken::{Algorithm, EncodingKey, Header, Validation, decode, decode_header, encode};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use super::{key_source::KeySource, keys::check_secret};
 use crate::{
     clock,
-    config::auth::{Algorithm as Configured, Auth as AuthConfig, SHORTEST_KEY},
+    config::auth::{Algorithm as Configured, Auth as AuthConfig},
     domain::{
         id::UserId,
         moderation::TokenId,
         nickname::Nickname,
         session::{Role, Vouched},
     },
-    error::{Error, Result},
+    error::{Error, Outcome, Result},
+    telemetry::Metrics,
 };
 
 /// The largest token, in bytes: more is not looked at.
 const LARGEST: usize = 4 * 1024;
-/// The largest file of keys.
-const LARGEST_FILE: usize = 256 * 1024;
-/// How often the file is looked at.
-const LOOK_EVERY: Duration = Duration::from_secs(2);
-/// So few different bytes are no secret.
-const FEWEST_BYTES: usize = 8;
 /// What a refusal says: nothing about why.
 const NOT_VALID: Error = Error::Unauthorized("this token is not valid here");
 
@@ -65,25 +56,13 @@ pub struct Tokens(Arc<Inner>);
 struct Inner {
     config: AuthConfig,
     rules: Validation,
-    keys: RwLock<Arc<Keys>>,
-}
-
-/// The keys, and the file's text they were read from.
-struct Keys {
-    text: Vec<u8>,
-    which: Which,
-}
-
-enum Which {
-    /// Whatever a token says of its key.
-    One(DecodingKey),
-    /// By the token's `kid`, which is looked up and nothing else.
-    Named(HashMap<String, DecodingKey>),
+    source: KeySource,
 }
 
 impl Tokens {
-    /// Reads the key; a file that cannot be used is a mistake at the start.
-    pub fn open(config: &AuthConfig) -> anyhow::Result<Self> {
+    /// A file of keys that cannot be used is a mistake at the start; who is asked for them may answer
+    /// later.
+    pub fn open(config: &AuthConfig, metrics: &Metrics) -> anyhow::Result<Self> {
         let algorithm = library(config.jwt_algorithm);
         let mut rules = Validation::new(algorithm);
         rules.set_required_spec_claims(&["exp", "sub", "aud", "iss"]);
@@ -91,54 +70,32 @@ impl Tokens {
         rules.set_issuer(&[&config.jwt_issuer]);
         rules.leeway = config.jwt_leeway.as_secs();
         rules.validate_nbf = true;
-        let text = read(&config.jwt_key_file)?;
-        let keys = RwLock::new(Arc::new(Keys::of(text, config.jwt_algorithm)?));
-        Ok(Self(Arc::new(Inner { config: config.clone(), rules, keys })))
+        let source = KeySource::open(config, metrics)?;
+        Ok(Self(Arc::new(Inner { config: config.clone(), rules, source })))
     }
 
-    /// Looks at the file now and then, so that keys can change while nodes run. One that cannot be
-    /// used is said, and the keys from before go on.
+    /// Whether any token can be checked; if not, why.
+    pub fn trouble(&self) -> Option<String> {
+        self.0.source.trouble()
+    }
+
+    /// Keeps the keys those that count now, until told to stop.
     pub async fn keep_fresh(self) {
-        loop {
-            tokio::time::sleep(LOOK_EVERY).await;
-            let this = self.clone();
-            match tokio::task::spawn_blocking(move || this.look()).await {
-                Ok(Ok(true)) => tracing::info!("the keys of tokens were read again"),
-                Ok(Ok(false)) | Err(_) => {}
-                Ok(Err(error)) => tracing::warn!(
-                    error = format!("{error:#}"),
-                    "the keys of tokens cannot be used; those from before go on"
-                ),
-            }
-        }
-    }
-
-    /// Whether there were other keys.
-    fn look(&self) -> anyhow::Result<bool> {
-        let text = read(&self.0.config.jwt_key_file)?;
-        if text == self.0.keys.read().text {
-            return Ok(false);
-        }
-        let keys = Keys::of(text, self.0.config.jwt_algorithm)?;
-        *self.0.keys.write() = Arc::new(keys);
-        Ok(true)
+        self.0.source.keep_fresh().await;
     }
 
     /// What a token vouches for, if it is a good one.
-    pub fn check(&self, token: &str) -> Result<Token> {
+    pub async fn check(&self, token: &str) -> Result<Token> {
         if token.len() > LARGEST {
             return Err(NOT_VALID);
         }
         let header = decode_header(token).map_err(|_| NOT_VALID)?;
-        let keys = self.0.keys.read().clone();
-        let key = match &keys.which {
-            Which::One(key) => key,
-            Which::Named(keys) => match &header.kid {
-                Some(kid) => keys.get(kid).ok_or(NOT_VALID)?,
-                None if keys.len() == 1 => keys.values().next().ok_or(NOT_VALID)?,
-                None => return Err(NOT_VALID),
-            },
-        };
+        if header.alg != library(self.0.config.jwt_algorithm) {
+            return Err(NOT_VALID);
+        }
+        let kid = header.kid.as_deref();
+        let keys = self.0.source.keys_with(kid).await.ok_or(Error::unavailable(Outcome::None))?;
+        let key = keys.find(kid).ok_or(NOT_VALID)?;
         let claims = decode::<Claims>(token, key, &self.0.rules).map_err(|_| NOT_VALID)?.claims;
         self.read(claims).ok_or(NOT_VALID)
     }
@@ -165,85 +122,6 @@ impl Tokens {
         let vouched = Vouched { role, token, issued_at, expires_at };
         Some(Token { user: user(&claims.sub)?, name, vouched })
     }
-}
-
-impl Keys {
-    fn of(text: Vec<u8>, algorithm: Configured) -> anyhow::Result<Self> {
-        let which = if algorithm.is_symmetric() {
-            let secret = text.trim_ascii();
-            check_secret(secret)?;
-            Which::One(DecodingKey::from_secret(secret))
-        } else if text.trim_ascii_start().starts_with(b"{") {
-            Which::Named(named(&text, algorithm)?)
-        } else {
-            if text.windows(11).any(|piece| piece == b"PRIVATE KEY") {
-                bail!("it holds a private key; a node needs the public one, and nothing more");
-            }
-            Which::One(public_key(&text, algorithm)?)
-        };
-        Ok(Self { text, which })
-    }
-}
-
-fn check_secret(secret: &[u8]) -> anyhow::Result<()> {
-    if secret.len() < SHORTEST_KEY {
-        bail!("it holds {} bytes, and a secret has at least {SHORTEST_KEY}", secret.len());
-    }
-    let different: std::collections::BTreeSet<_> = secret.iter().collect();
-    if different.len() < FEWEST_BYTES {
-        bail!("it holds too few different bytes to be a secret");
-    }
-    Ok(())
-}
-
-fn public_key(pem: &[u8], algorithm: Configured) -> anyhow::Result<DecodingKey> {
-    use Configured as C;
-    let key = match algorithm {
-        C::ES256 | C::ES384 => DecodingKey::from_ec_pem(pem),
-        C::EdDSA => DecodingKey::from_ed_pem(pem),
-        _ => DecodingKey::from_rsa_pem(pem),
-    };
-    key.with_context(|| format!("it holds no public key for {algorithm} as PEM"))
-}
-
-/// The keys of a JWKS that are for this algorithm, by their names.
-fn named(text: &[u8], algorithm: Configured) -> anyhow::Result<HashMap<String, DecodingKey>> {
-    let set: JwkSet = serde_json::from_slice(text).context("it is no JWKS")?;
-    let mut keys = HashMap::new();
-    for jwk in set.keys.iter().filter(|jwk| is_for(jwk, algorithm)) {
-        let name = jwk.common.key_id.clone().unwrap_or_default();
-        let key = DecodingKey::from_jwk(jwk).with_context(|| format!("its key {name:?}"))?;
-        if keys.insert(name.clone(), key).is_some() {
-            bail!("it holds two keys {name:?}");
-        }
-    }
-    if keys.is_empty() {
-        bail!("it holds no key for {algorithm}");
-    }
-    Ok(keys)
-}
-
-fn is_for(jwk: &Jwk, algorithm: Configured) -> bool {
-    use Configured as C;
-    let kind = match &jwk.algorithm {
-        AlgorithmParameters::EllipticCurve(_) => matches!(algorithm, C::ES256 | C::ES384),
-        AlgorithmParameters::OctetKeyPair(_) => algorithm == C::EdDSA,
-        AlgorithmParameters::RSA(_) => {
-            !algorithm.is_symmetric() && !matches!(algorithm, C::ES256 | C::ES384 | C::EdDSA)
-        }
-        _ => false,
-    };
-    let named = jwk.common.key_algorithm.map(|name| name.to_string());
-    kind && named.is_none_or(|name| name == algorithm.to_string())
-}
-
-fn read(path: &str) -> anyhow::Result<Vec<u8>> {
-    let text =
-        fs::read(path).with_context(|| format!("auth.jwt_key_file {path} cannot be read"))?;
-    if text.len() > LARGEST_FILE {
-        bail!("auth.jwt_key_file {path} is larger than {LARGEST_FILE} bytes");
-    }
-    Ok(text)
 }
 
 /// Seconds since 1970, as a token writes them.

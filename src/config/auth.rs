@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::{
     Impossible,
-    bounds::{HOUR, MINUTE, TEN_YEARS, secs, within},
+    bounds::{DAY, HOUR, MINUTE, TEN_YEARS, secs, within},
 };
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -57,6 +57,11 @@ pub struct Auth {
     pub jwt_algorithm: Algorithm,
     /// The file with the key that tokens are checked with.
     pub jwt_key_file: String,
+    /// Where a JWKS is fetched that tokens are checked with, instead of the file.
+    pub jwt_key_url: String,
+    /// How often it is fetched.
+    #[serde(with = "humantime_serde")]
+    pub jwt_key_refresh: Duration,
     /// Who tokens are from, their `iss`.
     pub jwt_issuer: String,
     /// Whom tokens are for, their `aud`.
@@ -93,18 +98,50 @@ impl Auth {
         within("auth.jwt_leeway", self.jwt_leeway, Duration::ZERO..=5 * MINUTE)?;
         within("auth.jwt_lifetime", self.jwt_lifetime, secs(1)..=TEN_YEARS)?;
         within("auth.jwt_notice", self.jwt_notice, Duration::ZERO..=HOUR)?;
+        within("auth.jwt_key_refresh", self.jwt_key_refresh, secs(1)..=DAY)?;
         if self.mode == Mode::Jwt {
-            for (key, value) in [
-                ("auth.jwt_key_file", &self.jwt_key_file),
-                ("auth.jwt_issuer", &self.jwt_issuer),
-                ("auth.jwt_audience", &self.jwt_audience),
-            ] {
+            self.validate_keys()?;
+            for (key, value) in
+                [("auth.jwt_issuer", &self.jwt_issuer), ("auth.jwt_audience", &self.jwt_audience)]
+            {
                 if value.is_empty() {
                     let says = "must not be empty while auth.mode is jwt";
                     return Err(Impossible::new(key, "\"\"", says));
                 }
             }
         }
+        self.validate_names()
+    }
+
+    /// Tokens' keys come from one place, and nobody on the way can put others there.
+    fn validate_keys(&self) -> Result<(), Impossible> {
+        let (file, url) = (&self.jwt_key_file, &self.jwt_key_url);
+        if file.is_empty() == url.is_empty() {
+            let says = "must be given, or auth.jwt_key_url, and not both, while auth.mode is jwt";
+            return Err(Impossible::new("auth.jwt_key_file", format!("{file:?}"), says));
+        }
+        let is_wrong =
+            |says: &str| Err(Impossible::new("auth.jwt_key_url", format!("{url:?}"), says));
+        let host = |scheme: &str| {
+            let rest = url.strip_prefix(scheme)?;
+            Some(rest.split(['/', '?', '#']).next().unwrap_or_default())
+        };
+        match (host("https://"), host("http://")) {
+            (None, None) if url.is_empty() => return Ok(()),
+            (Some(host), _) | (_, Some(host)) if host.contains('@') => {
+                return is_wrong("must not hold a user or a password");
+            }
+            (Some(_), _) => {}
+            (_, Some(host)) if is_this_machine(host) => {}
+            _ => return is_wrong("must begin with https:// (http:// on this machine only)"),
+        }
+        if self.jwt_algorithm.is_symmetric() {
+            return is_wrong("must be empty with an algorithm whose key is a secret (HS…)");
+        }
+        Ok(())
+    }
+
+    fn validate_names(&self) -> Result<(), Impossible> {
         if self.reserved_names.iter().any(|name| name.trim().is_empty()) {
             let given = format!("{:?}", self.reserved_names);
             return Err(Impossible::new(
@@ -115,4 +152,13 @@ impl Auth {
         }
         Ok(())
     }
+}
+
+/// Of a host with or without a port.
+fn is_this_machine(host: &str) -> bool {
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
+        _ => host,
+    };
+    ["127.0.0.1", "[::1]", "localhost"].contains(&name)
 }

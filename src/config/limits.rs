@@ -24,6 +24,19 @@ pub struct Limits {
     pub sessions_per_address: usize,
     /// New sessions a second of one address on one node.
     pub session_rate_per_address: NonZeroU32,
+    /// Joins a second, per connection, in the long run.
+    pub join_rate: NonZeroU32,
+    /// Joins at once, per connection.
+    pub join_burst: NonZeroU32,
+    /// Pages of history a second, per connection, in the long run.
+    pub history_rate: NonZeroU32,
+    /// Pages at once, per connection.
+    pub history_burst: NonZeroU32,
+    /// Joins of rooms that are not there, a minute, per connection.
+    pub misses_per_minute: NonZeroU32,
+    /// "Is typing" is told at most this often: of a connection, and to a room.
+    #[serde(with = "humantime_serde")]
+    pub typing_every: Duration,
     /// Name changes a minute, per connection.
     pub renames_per_minute: NonZeroU32,
     /// Rooms a connection may be in.
@@ -46,6 +59,16 @@ impl Limits {
         within("limits.sessions_per_address", self.sessions_per_address, 1..=1_000_000)?;
         let rate = self.session_rate_per_address.get();
         within("limits.session_rate_per_address", rate, 1..=1_000_000)?;
+        for (key, number) in [
+            ("limits.join_rate", self.join_rate),
+            ("limits.join_burst", self.join_burst),
+            ("limits.history_rate", self.history_rate),
+            ("limits.history_burst", self.history_burst),
+            ("limits.misses_per_minute", self.misses_per_minute),
+        ] {
+            within(key, number.get(), 1..=1_000_000)?;
+        }
+        within("limits.typing_every", self.typing_every, ms(100)..=MINUTE)?;
         within("limits.renames_per_minute", self.renames_per_minute.get(), 1..=1_000_000)?;
         within("limits.rooms_per_connection", self.rooms_per_connection, 1..=100_000)?;
         within("limits.queued_events", self.queued_events, 1..=100_000)?;

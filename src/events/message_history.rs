@@ -58,10 +58,12 @@ pub struct History {
 impl ClientEvent for MessageHistory {
     const NAME: &'static str = "message:history";
     type Ack = History;
+    const IS_ASKED_AT_ONCE: bool = true;
 
     async fn handle(self, caller: &Caller, app: &AppState) -> Result<Answer<History>> {
         let range = self.range()?;
         access::member_of(&self.room, &caller.connection)?;
+        caller.buckets.page()?;
         let page = self.read(range, caller, app).await?;
         let history = History {
             messages: page.entries,

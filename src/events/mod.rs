@@ -44,6 +44,8 @@ use crate::{domain::trace::TraceParent, error::Result, state::AppState};
 pub trait ClientEvent: DeserializeOwned + JsonSchema + Send + 'static {
     const NAME: &'static str;
     type Ack: Serialize + JsonSchema + Send;
+    /// Whether a client that comes back asks it of all its rooms in one breath.
+    const IS_ASKED_AT_ONCE: bool = false;
 
     /// Where in a trace of the client's it was asked.
     fn traceparent(&self) -> Option<&TraceParent> {

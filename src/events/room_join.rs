@@ -121,8 +121,10 @@ const FOR_EVER: u64 = (1 << 53) - 1;
 impl ClientEvent for RoomJoin {
     const NAME: &'static str = "room:join";
     type Ack = RoomJoined;
+    const IS_ASKED_AT_ONCE: bool = true;
 
     async fn handle(self, caller: &Caller, app: &AppState) -> Result<Answer<RoomJoined>> {
+        caller.buckets.join()?;
         self.may_enter(caller, app).await?;
         let entered = app.rooms.enter(&caller.connection, &self.room)?;
         let standing = &caller.connection.standing;
@@ -169,8 +171,13 @@ impl RoomJoin {
         if app.config.rooms.open {
             return Ok(());
         }
+        caller.buckets.guess()?;
         let heads = app.log.heads(std::slice::from_ref(&self.room)).await?;
-        if heads.iter().all(Option::is_none) { Err(Error::NotFound) } else { Ok(()) }
+        if heads.iter().any(Option::is_some) {
+            return Ok(());
+        }
+        caller.buckets.miss()?;
+        Err(Error::NotFound)
     }
 }
 

@@ -33,7 +33,7 @@ impl ClientEvent for SessionRefresh {
             return Err(Error::Forbidden("this server takes guests, who have no token"));
         };
         caller.buckets.refresh()?;
-        let token = tokens.check(&self.token)?;
+        let token = tokens.check(&self.token).await?;
         if token.user != *caller.user() {
             return Err(Error::Forbidden("this token is somebody else's"));
         }

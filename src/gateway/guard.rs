@@ -287,6 +287,8 @@ impl Gateway {
         let many = StatusCode::TOO_MANY_REQUESTS;
         let (reason, says) = if !(self.app.guests.are_ready() && self.app.moderation.is_ready()) {
             ("starting", (away, "This node is waiting for its store"))
+        } else if self.app.tokens.as_ref().is_some_and(|tokens| tokens.trouble().is_some()) {
+            ("starting", (away, "This node is waiting for the keys of tokens"))
         } else if self.door.is_shut() {
             ("draining", (away, "This node is shutting down"))
         } else {

@@ -2,8 +2,12 @@
 //! what holds in a room is asked of the store, which also sees to it in the append itself.
 //!
 //! Acts are told by the adapter, which may lose them; so each node asks the store every second
-//! whether it still knows everything.
-use std::{collections::HashMap, sync::Arc, time::Duration};
+//! whether it still knows everything, and now and then whether anything was decided in its rooms.
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use parking_lot::RwLock;
 use schemars::JsonSchema;
@@ -26,6 +30,8 @@ use crate::{
 
 /// How often the store is asked whether everything is known.
 const ASK_EVERY: Duration = Duration::from_millis(500);
+/// Rooms asked about at a time.
+const ROOMS_AT_ONCE: usize = 200;
 
 /// Sent out of a room; nothing of it is heard any more.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -167,8 +173,9 @@ impl Moderation {
         self.0.store.record(room, limit).await
     }
 
-    /// Keeps what this node knows true, until told to stop.
-    pub async fn watch(self, rooms: Rooms) {
+    /// Keeps what this node knows true, until told to stop. Each room is looked into this often.
+    pub async fn watch(self, rooms: Rooms, every: Duration) {
+        let mut looks = Looks { every, seen: HashMap::new() };
         loop {
             let in_doubt = tokio::select! {
                 () = self.0.doubt.notified() => true,
@@ -179,7 +186,10 @@ impl Moderation {
                     self.load().await?;
                     self.apply(&rooms);
                 }
-                if in_doubt { self.look_into_rooms(&rooms).await } else { Ok(()) }
+                if in_doubt {
+                    looks.seen.clear()
+                }
+                self.look_into_rooms(&rooms, &mut looks).await
             };
             if let Err(error) = done.await {
                 tracing::debug!(%error, "cannot compare what moderation has laid down");
@@ -219,13 +229,26 @@ impl Moderation {
         }
     }
 
-    /// Sends out of each room whom a lost word should have sent out.
-    async fn look_into_rooms(&self, rooms: &Rooms) -> Result<()> {
-        for room in rooms.open() {
-            for act in self.0.store.laid(Some(&room)).await?.acts {
-                if act.deed == Deed::Ban {
-                    self.send_out(&act, &room, rooms);
+    /// Sends out of each room whom a lost word should have sent out: where anything was decided since
+    /// it was looked into.
+    async fn look_into_rooms(&self, rooms: &Rooms, looks: &mut Looks) -> Result<()> {
+        let due = looks.due(rooms.open(), Instant::now());
+        for some in due.chunks(ROOMS_AT_ONCE) {
+            let versions = self.0.store.versions(some).await?;
+            for (room, version) in some.iter().zip(versions) {
+                if looks.is_news(room, version) {
+                    self.look_into(room, rooms).await?;
                 }
+                looks.seen.insert(room.clone(), (Instant::now(), version));
+            }
+        }
+        Ok(())
+    }
+
+    async fn look_into(&self, room: &RoomId, rooms: &Rooms) -> Result<()> {
+        for act in self.0.store.laid(Some(room)).await?.acts {
+            if act.deed == Deed::Ban {
+                self.send_out(&act, room, rooms);
             }
         }
         Ok(())
@@ -249,6 +272,33 @@ impl Moderation {
                 presence.leave(&place, &connection.id, false).await;
             });
         }
+    }
+}
+
+/// When each room was looked into, and what was its version. Bounded by the rooms that are hosted.
+struct Looks {
+    every: Duration,
+    seen: HashMap<RoomId, (Instant, u64)>,
+}
+
+impl Looks {
+    /// Those that have not been looked into for a while.
+    fn due(&mut self, open: Vec<RoomId>, now: Instant) -> Vec<RoomId> {
+        let mut before = std::mem::take(&mut self.seen);
+        let (mut due, every) = (Vec::new(), self.every);
+        for room in open {
+            let seen = before.remove(&room);
+            if seen.is_none_or(|(at, _)| now.duration_since(at) >= every) {
+                due.push(room.clone());
+            }
+            self.seen.extend(seen.map(|seen| (room, seen)));
+        }
+        due
+    }
+
+    /// Whether something was decided since; in a room not looked into before, whether ever.
+    fn is_news(&self, room: &RoomId, version: u64) -> bool {
+        self.seen.get(room).map_or(0, |(_, version)| *version) != version
     }
 }
 

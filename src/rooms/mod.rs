@@ -99,6 +99,8 @@ struct Inner {
 /// What rooms are made of.
 pub struct Parts {
     pub config: RoomsConfig,
+    /// The set of who is typing is told at most this often.
+    pub typing_every: Duration,
     pub retention: Retention,
     pub log: Arc<dyn Log>,
     pub adapter: Arc<dyn Adapter>,

@@ -1,5 +1,5 @@
-//! Who is typing in a room: each node keeps the set, tells it at most once a second, and forgets
-//! who says nothing more.
+//! Who is typing in a room: each node keeps the set, tells it now and then, and forgets who says
+//! nothing more.
 use std::{
     collections::BTreeMap,
     sync::Arc,
@@ -23,8 +23,6 @@ use crate::{
 pub(super) const EVENT: &str = "typing";
 /// Who has not said it again for this long has stopped.
 const EXPIRES: Duration = Duration::from_secs(6);
-/// The set is told at most this often.
-const AT_MOST_EVERY: Duration = Duration::from_secs(1);
 /// Names told; of the rest only how many.
 const NAMED: usize = 5;
 
@@ -71,7 +69,7 @@ impl Rooms {
             return;
         }
         if !std::mem::replace(&mut typing.telling, true) {
-            let task = tell_until_quiet(hosted.clone());
+            let task = tell_until_quiet(hosted.clone(), self.0.parts.typing_every);
             self.0.parts.lifecycle.spawn_until_stop(task);
         }
     }
@@ -99,8 +97,8 @@ impl Rooms {
     }
 }
 
-async fn tell_until_quiet(hosted: Arc<Hosted>) {
+async fn tell_until_quiet(hosted: Arc<Hosted>, every: Duration) {
     while !Rooms::say_typing(&hosted) && !hosted.state().is_closed() {
-        tokio::time::sleep(AT_MOST_EVERY).await;
+        tokio::time::sleep(every).await;
     }
 }

@@ -48,6 +48,9 @@ pub trait Moderation: Send + Sync {
     /// The version of what holds everywhere: cheap, and asked often, since being told is a hint.
     async fn version(&self) -> Result<u64>;
 
+    /// The same of each of these rooms, in the order asked; 0: nothing was ever decided there.
+    async fn versions(&self, rooms: &[RoomId]) -> Result<Vec<u64>>;
+
     /// What holds in a room against whoever is known as any of these.
     async fn held(&self, room: &RoomId, known_as: &[Subject]) -> Result<Held>;
 

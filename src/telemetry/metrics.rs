@@ -74,6 +74,8 @@ metrics! {
     slow_closed: Counter<u64>,
     /// Client events refused, by code.
     inbound_rejected: Counter<u64>,
+    /// Times the keys of tokens could not be fetched or read.
+    token_key_failures: Counter<u64>,
     /// Sockets let in or refused, by result: `ok`, or the code of the refusal.
     connects: Counter<u64>,
     /// Sockets gone, by reason.
@@ -120,10 +122,17 @@ impl Metrics {
     /// there from the start.
     fn begin_at_nothing(&self) {
         let Self { acked, delivered, dup, slow_closed, reaped, .. } = self;
-        let Self { dropped_messages, redis_reconnects, .. } = self;
-        for counter in
-            [acked, delivered, dup, slow_closed, reaped, dropped_messages, redis_reconnects]
-        {
+        let Self { dropped_messages, redis_reconnects, token_key_failures, .. } = self;
+        for counter in [
+            acked,
+            delivered,
+            dup,
+            slow_closed,
+            reaped,
+            dropped_messages,
+            redis_reconnects,
+            token_key_failures,
+        ] {
             counter.add(0, &[]);
         }
         for namespace in ["chat", "classic"] {

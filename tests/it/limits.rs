@@ -261,3 +261,81 @@ async fn the_messages_of_a_user_are_counted_together_wherever_they_are_sent() {
     let most = 10 + 2 + 1 + begun.elapsed().as_secs();
     assert!((10..=most).contains(&taken), "{taken} of 30, at most {most}");
 }
+
+#[tokio::test]
+async fn who_comes_back_joins_all_its_rooms_in_one_breath() {
+    let node = Alone::forgetful(Settings::default()).await;
+    let mut session = String::new();
+
+    for _ in 0..2 {
+        let mut arrival = Arrival::of("ada");
+        if !session.is_empty() {
+            arrival = arrival.back_as(&session);
+        }
+        let ada = arrival.at(&node).await;
+        session = ada.session().to_owned();
+        let asked: Vec<u64> = (0..100)
+            .map(|n| ada.begin("room:join", json!({ "room": format!("room-{n}") })))
+            .collect();
+        for id in asked {
+            assert_eq!(ada.answer_to(id).await["ok"], true);
+        }
+        ada.drop_connection().await;
+    }
+}
+
+#[tokio::test]
+async fn joins_and_pages_have_a_pace_and_who_keeps_to_it_is_not_closed() {
+    let settings = Settings::default()
+        .with("limits.join_burst", 3)
+        .with("limits.history_burst", 3)
+        .with("limits.history_rate", 1);
+    let node = Alone::forgetful(settings).await;
+    let ada = node.join("ada", "lobby").await;
+    let page = json!({ "room": "lobby" });
+
+    for (event, payload) in [("room:join", page.clone()), ("message:history", page.clone())] {
+        let refused = loop {
+            let answer = ada.ask(event, payload.clone()).await;
+            if answer["ok"] == false {
+                break answer["error"].clone();
+            }
+        };
+        assert_eq!(
+            (&refused["code"], &refused["retryable"]),
+            (&json!("rate_limited"), &json!(true))
+        );
+        let wait = refused["retry_after_ms"].as_u64().unwrap();
+        tokio::time::sleep(std::time::Duration::from_millis(wait)).await;
+        ada.granted(event, payload).await;
+    }
+    // Who does not wait is refused a while, and then closed.
+    while ada.is_connected() {
+        let asked: Vec<u64> = (0..50).map(|_| ada.begin("message:history", page.clone())).collect();
+        for id in asked {
+            ada.answer_before_the_end(id).await;
+        }
+    }
+    assert_eq!(ada.next("system:notice").await["code"], "rate_limited");
+}
+
+#[tokio::test]
+async fn who_guesses_names_of_rooms_is_no_longer_told_which_are_there() {
+    let node = Alone::start_with(Settings::default()).await;
+    node.join("bob", "attic").await.say("so that it is there").await;
+    node.stop().await;
+    let closed = Settings::default().with("rooms.open", false);
+    let node = Node::start(closed, node.store()).await;
+    let eve = node.welcome("eve").await;
+
+    for n in 0..20 {
+        let room = json!({ "room": format!("guess-{n}") });
+        assert_eq!(eve.refused("room:join", room).await["code"], "not_found");
+    }
+    for room in ["guess-20", "attic"] {
+        let refused = eve.refused("room:join", json!({ "room": room })).await;
+        assert_eq!(refused["code"], "rate_limited", "{room}");
+        assert!(refused["retry_after_ms"].as_u64().unwrap() > 0);
+    }
+    node.join("bob", "attic").await;
+}

@@ -21,6 +21,7 @@ mod restarts;
 mod rooms;
 mod shutdown;
 mod slow;
+mod token_keys;
 mod tokens;
 mod torture;
 mod traces;

@@ -362,6 +362,35 @@ async fn a_ban_whose_word_was_lost_is_found_in_the_store() {
     is_sent_away(&troll, "banned").await;
 }
 
+/// The same in a room: who only listens is found out too.
+#[tokio::test]
+async fn a_ban_in_a_room_whose_word_was_lost_is_found_in_the_store() {
+    let (settings, _file) = settings();
+    let [node, ..] = Cluster::start_with(settings.with("rooms.position_check", "500ms")).await;
+    let troll = node.join("troll", "lobby").await;
+    let bystander = node.join("bystander", "lobby").await;
+    let act = json!({
+        "at": 1, "by": { "id": "mod" }, "deed": "ban", "room": "lobby",
+        "subject": { "user": troll.id() },
+    });
+
+    // As the act would have written it, but nobody is told.
+    let rules = format!("ban u:{}", troll.id());
+    let (url, store) = (node.redis().url().into(), Config::built_in().store);
+    let link = Link::connect(&url, &store, &Lifecycle::default()).unwrap();
+    patiently("Redis", link.ready()).await;
+    let set = ["{r:lobby}:rules", &rules, &format!("0 {act}")];
+    let raise = ["{r:lobby}:rules", "version", "1"];
+    link.command::<u64>("HSET", set.map(str::to_owned).to_vec()).await.unwrap();
+    link.command::<u64>("HINCRBY", raise.map(str::to_owned).to_vec()).await.unwrap();
+
+    let removed = troll.next("room:removed").await;
+    assert_eq!((&removed["room"], &removed["reason"]), (&json!("lobby"), &json!("ban")));
+    bystander.say("for those who stay").await;
+    assert_eq!(bystander.hears().await.text, "for those who stay");
+    assert!(troll.so_far("message:new").is_empty());
+}
+
 #[rstest]
 #[case::alone(Stage::Alone)]
 #[case::cluster(Stage::Cluster)]

@@ -153,6 +153,7 @@ impl World {
         let lifecycle = Lifecycle::default();
         let rooms = Rooms::new(Parts {
             config: config.rooms,
+            typing_every: config.limits.typing_every,
             retention: Retention { messages: 2 * SAID, age: Duration::ZERO },
             log: log.clone(),
             adapter,

@@ -275,3 +275,36 @@ fn sensible_values_at_the_edge_are_taken() {
         load(&set(&[argument]), NOTHING).unwrap_or_else(|error| panic!("{argument}: {error}"));
     }
 }
+
+#[test]
+fn the_keys_of_tokens_come_from_one_place_and_nobody_can_put_others_there() {
+    let given = |more: &[&str]| {
+        let all = [&["auth.mode=jwt"], more].concat();
+        load(&set(&all), NOTHING).map(drop).map_err(|error| error.to_string())
+    };
+    let url = |url: &str| given(&[&format!("auth.jwt_key_url={url}")]);
+
+    for good in [
+        "https://id.example.org/keys",
+        "http://127.0.0.1:8080/keys",
+        "http://[::1]/keys",
+        "http://localhost/keys",
+    ] {
+        assert_eq!(url(good), Ok(()), "{good}");
+    }
+    for bad in [
+        "http://id.example.org/keys",
+        "http://127.0.0.1.example.org/keys",
+        "http://localhost@evil.example/keys",
+        "https://user:secret@id.example.org/keys",
+        "ftp://id.example.org/keys",
+        "id.example.org/keys",
+    ] {
+        assert!(url(bad).unwrap_err().contains("auth.jwt_key_url"), "{bad}");
+    }
+    assert!(given(&[]).unwrap_err().contains("auth.jwt_key_file"));
+    let both = ["auth.jwt_key_url=https://id.example.org", "auth.jwt_key_file=keys.json"];
+    assert!(given(&both).unwrap_err().contains("not both"));
+    let secret = ["auth.jwt_key_url=https://id.example.org", "auth.jwt_algorithm=HS256"];
+    assert!(given(&secret).is_err());
+}

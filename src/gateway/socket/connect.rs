@@ -161,7 +161,7 @@ impl Gateway {
         let is_known = auth.session.is_some() || self.app.tokens.is_some();
         let token = auth.token.as_deref();
         let (identity, vouched, is_named) = if let Some(tokens) = &self.app.tokens {
-            self.by_token(tokens, token, name)?
+            self.by_token(tokens, token, name).await?
         } else {
             let session = auth.session.as_deref();
             let (identity, vouched) = self.app.guests.admit(session, name, token).await?;
@@ -178,14 +178,14 @@ impl Gateway {
     }
 
     /// Whether the token says what its bearer is called comes third.
-    fn by_token(
+    async fn by_token(
         &self,
         tokens: &Tokens,
         token: Option<&str>,
         name: Option<Nickname>,
     ) -> Result<(Identity, Vouched, bool)> {
         let token = token.ok_or(Error::Unauthorized("this server asks for a token"))?;
-        let token = tokens.check(token)?;
+        let token = tokens.check(token).await?;
         let is_named = token.name.is_some();
         if let (false, Some(name), false) = (is_named, &name, token.vouched.role.moderates()) {
             self.app.guests.may_be_called(name)?;

@@ -143,7 +143,8 @@ impl Native {
             }
             Err(error) => {
                 reply.refuse(&error);
-                self.caller.buckets.hold(&error, &self.caller.connection);
+                let Caller { buckets, connection, .. } = &self.caller;
+                buckets.hold(&error, connection, E::IS_ASKED_AT_ONCE);
                 Err((&error).into())
             }
         }

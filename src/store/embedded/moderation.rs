@@ -207,6 +207,16 @@ impl Moderation for EmbeddedStore {
         self.disk.read(version).await
     }
 
+    async fn versions(&self, rooms: &[RoomId]) -> Result<Vec<u64>> {
+        let rooms = rooms.to_vec();
+        let versions = move |txn: &ReadTransaction| {
+            let rules = txn.open_table(RULES)?;
+            let of = |room: &RoomId| Ok(number(field(&rules, room.as_str(), VERSION)?));
+            rooms.iter().map(of).collect()
+        };
+        self.disk.read(versions).await
+    }
+
     async fn held(&self, room: &RoomId, known_as: &[Subject]) -> Result<Held> {
         let (room, known_as) = (room.clone(), known_as.to_vec());
         let held = move |txn: &ReadTransaction| {

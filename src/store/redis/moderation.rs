@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use anyhow::anyhow;
 use async_trait::async_trait;
+use futures_util::future::try_join_all;
 
 use super::{RedisStore, keys};
 use crate::{
@@ -34,6 +35,14 @@ fn in_force(value: &str, now: u64) -> Option<Act> {
     let (_, json) = value.split_once(' ')?;
     let act: Act = serde_json::from_str(json).ok()?;
     act.is_in_force(now).then_some(act)
+}
+
+impl RedisStore {
+    async fn version_of(&self, room: Option<&RoomId>) -> Result<u64> {
+        let args = vec![keys::rules(room), "version".to_owned()];
+        let version: Option<u64> = self.link.command("HGET", args).await?;
+        Ok(version.unwrap_or(0))
+    }
 }
 
 #[async_trait]
@@ -83,9 +92,11 @@ impl Moderation for RedisStore {
     }
 
     async fn version(&self) -> Result<u64> {
-        let args = vec![keys::rules(None), "version".to_owned()];
-        let version: Option<u64> = self.link.command("HGET", args).await?;
-        Ok(version.unwrap_or(0))
+        self.version_of(None).await
+    }
+
+    async fn versions(&self, rooms: &[RoomId]) -> Result<Vec<u64>> {
+        try_join_all(rooms.iter().map(|room| self.version_of(Some(room)))).await
     }
 
     async fn held(&self, room: &RoomId, known_as: &[Subject]) -> Result<Held> {

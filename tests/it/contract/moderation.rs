@@ -89,6 +89,9 @@ async fn what_is_decided_holds_is_recorded_and_is_told_to_all(#[case] backend: B
     }
     let asked = other.as_ref().map_or(&moderation, |other| &other.moderation);
     assert!(asked.version().await.unwrap() > before);
+    let versions = asked.versions(&[room("lobby"), room("attic")]).await.unwrap();
+    assert_eq!(versions, [asked.laid(Some(&room("lobby"))).await.unwrap().version, 0]);
+    assert_eq!(versions[0], 1);
     let laid = asked.laid(None).await.unwrap();
     assert_eq!((laid.version, laid.acts), (asked.version().await.unwrap(), vec![ban.clone()]));
     assert_eq!(asked.record(None, 10).await.unwrap(), std::slice::from_ref(&ban));

@@ -120,6 +120,11 @@ impl Node {
         self.running().process
     }
 
+    /// What it is on.
+    pub(crate) fn store(&self) -> Store {
+        self.store.clone()
+    }
+
     /// What `store.url` says.
     pub(crate) fn store_url(&self) -> &str {
         self.settings.get("store.url")
