@@ -187,7 +187,7 @@ impl Moderation {
                     self.apply(&rooms);
                 }
                 if in_doubt {
-                    looks.seen.clear()
+                    looks.seen.clear();
                 }
                 self.look_into_rooms(&rooms, &mut looks).await
             };

@@ -6,7 +6,9 @@ use futures_util::future::join_all;
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::harness::{Alone, Answer, Arrival, Cluster, Http, Node, Settings, new_mid, patiently};
+use crate::harness::{
+    Alone, Answer, Arrival, Cluster, Http, Node, Settings, eventually, new_mid, patiently,
+};
 
 const POLLING: &str = "/socket.io/?EIO=4&transport=polling";
 const WEBSOCKET: &str = "/socket.io/?EIO=4&transport=websocket";
@@ -305,9 +307,11 @@ async fn joins_and_pages_have_a_pace_and_who_keeps_to_it_is_not_closed() {
             (&refused["code"], &refused["retryable"]),
             (&json!("rate_limited"), &json!(true))
         );
-        let wait = refused["retry_after_ms"].as_u64().unwrap();
-        tokio::time::sleep(std::time::Duration::from_millis(wait)).await;
-        ada.granted(event, payload).await;
+        assert!(refused["retry_after_ms"].as_u64().unwrap() >= 2_000);
+        eventually("its time comes", || async {
+            (ada.ask(event, payload.clone()).await["ok"] == true).then_some(())
+        })
+        .await;
     }
     // Who does not wait is refused a while, and then closed.
     while ada.is_connected() {
@@ -328,14 +332,19 @@ async fn who_guesses_names_of_rooms_is_no_longer_told_which_are_there() {
     let node = Node::start(closed, node.store()).await;
     let eve = node.welcome("eve").await;
 
-    for n in 0..20 {
-        let room = json!({ "room": format!("guess-{n}") });
-        assert_eq!(eve.refused("room:join", room).await["code"], "not_found");
-    }
-    for room in ["guess-20", "attic"] {
-        let refused = eve.refused("room:join", json!({ "room": room })).await;
-        assert_eq!(refused["code"], "rate_limited", "{room}");
-        assert!(refused["retry_after_ms"].as_u64().unwrap() > 0);
-    }
+    let mut misses = 0;
+    let refused = loop {
+        let room = json!({ "room": format!("guess-{misses}") });
+        let refused = eve.refused("room:join", room).await;
+        if refused["code"] != "not_found" {
+            break refused;
+        }
+        misses += 1;
+    };
+    assert!(misses >= 20, "{misses}");
+    assert_eq!(refused["code"], "rate_limited");
+    assert!(refused["retry_after_ms"].as_u64().unwrap() > 0);
+    let there = eve.refused("room:join", json!({ "room": "attic" })).await;
+    assert_eq!(there["code"], "rate_limited");
     node.join("bob", "attic").await;
 }

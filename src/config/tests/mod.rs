@@ -279,7 +279,7 @@ fn sensible_values_at_the_edge_are_taken() {
 #[test]
 fn the_keys_of_tokens_come_from_one_place_and_nobody_can_put_others_there() {
     let given = |more: &[&str]| {
-        let all = [&["auth.mode=jwt"], more].concat();
+        let all = [&["auth.mode=jwt"][..], more].concat();
         load(&set(&all), NOTHING).map(drop).map_err(|error| error.to_string())
     };
     let url = |url: &str| given(&[&format!("auth.jwt_key_url={url}")]);

@@ -80,7 +80,7 @@ impl Conversation for Page {
             Err(error) => {
                 span.failed((&error).into());
                 reply.refuse(&error);
-                self.buckets.hold(&error, &self.connection);
+                self.buckets.hold(&error, &self.connection, false);
             }
         }
     }

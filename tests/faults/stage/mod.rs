@@ -92,7 +92,7 @@ impl Stage {
         let mut nodes = Vec::new();
         for n in 0..3 {
             let (paths, url) = cluster.paths_for(n, run);
-            nodes.push((paths, settings.clone().with("store.url", at)));
+            nodes.push((paths, settings.clone().with("store.url", url)));
         }
         let stage = Self::with(run, nodes, Store::Cluster(cluster)).await;
         // All primaries.
@@ -108,7 +108,7 @@ impl Stage {
     /// The same, its file in this folder.
     pub(crate) async fn alone_in(run: &Run, settings: Settings, folder: TempDir) -> Self {
         let url = format!("embedded:{}", folder.path().join("hubbub.redb").display());
-        let node = (Vec::new(), settings.with("store.url", at));
+        let node = (Vec::new(), settings.with("store.url", url));
         Self::with(run, vec![node], Store::Embedded(folder)).await
     }
 
