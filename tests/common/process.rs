@@ -10,7 +10,7 @@ use std::{
 use parking_lot::Mutex;
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::wait::eventually;
+use super::{Settings, wait::eventually};
 
 pub(crate) struct Process {
     child: Mutex<Child>,
@@ -19,18 +19,16 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// The binary under test, with these arguments and nothing of the environment's settings.
-    pub(crate) fn hubbub(arguments: impl IntoIterator<Item = String>) -> Self {
-        Self::hubbub_with(arguments, &[])
+    /// The binary under test, with these settings and nothing of the environment's.
+    pub(crate) fn hubbub(settings: &Settings) -> Self {
+        Self::hubbub_with(settings, &[])
     }
 
     /// The same, with these variables.
-    pub(crate) fn hubbub_with(
-        arguments: impl IntoIterator<Item = String>,
-        variables: &[(String, String)],
-    ) -> Self {
+    pub(crate) fn hubbub_with(settings: &Settings, variables: &[(String, String)]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_hubbub"));
-        command.env_clear().envs(variables.iter().cloned()).args(arguments);
+        command.env_clear().envs(settings.as_variables()).envs(variables.iter().cloned());
+        command.args(settings.as_arguments());
         Self::start("hubbub", command)
     }
 

@@ -42,7 +42,14 @@ impl Settings {
         found.map_or_else(|| panic!("{key} is not set here"), |(_, value)| value)
     }
 
+    /// All of them but [`Settings::as_variables`].
     pub(crate) fn as_arguments(&self) -> impl Iterator<Item = String> {
-        self.0.iter().flat_map(|(key, value)| ["--set".to_owned(), format!("{key}={value}")])
+        let others = self.0.iter().filter(|(key, _)| key != "store.url");
+        others.flat_map(|(key, value)| ["--set".to_owned(), format!("{key}={value}")])
+    }
+
+    /// The address of a store may hold a password, which is no argument.
+    pub(crate) fn as_variables(&self) -> [(&'static str, &str); 1] {
+        [("HUBBUB__STORE__URL", self.get("store.url"))]
     }
 }

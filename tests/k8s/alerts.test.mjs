@@ -127,8 +127,9 @@ before(async () => {
   const port = await freePort();
   const rules = readFileSync(`${ROOT}deploy/redis/node.acl`, "utf8").trim().split("\n").filter((line) => !line.startsWith("#"));
   started.push(spawn("redis-server", ["--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "yes", "--dir", folder, "--user", "node", "on", ">secret", ...rules], { stdio: "ignore" }));
-  const set = { "server.listen": "127.0.0.1:0", "internal.listen": "127.0.0.1:0", "store.url": `redis://node:secret@127.0.0.1:${port}`, "drain.balancer_lag": "0s", "drain.spread": "0s", "log.format": "json" };
+  const set = { "server.listen": "127.0.0.1:0", "internal.listen": "127.0.0.1:0", "drain.balancer_lag": "0s", "drain.spread": "0s", "log.format": "json" };
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("HUBBUB_")));
+  env.HUBBUB__STORE__URL = `redis://node:secret@127.0.0.1:${port}`;
   const node = spawn(BINARY, Object.entries(set).flatMap(([key, value]) => ["--set", `${key}=${value}`]), { stdio: ["ignore", "ignore", "pipe"], env });
   started.push(node);
   let at;

@@ -12,7 +12,7 @@ use std::{
 use parking_lot::Mutex;
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::{eventually, many_descriptors};
+use super::{Settings, eventually, many_descriptors};
 
 pub(crate) struct Process {
     child: Mutex<Child>,
@@ -21,10 +21,10 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// The binary under test, with these arguments and nothing of the environment's settings.
-    pub(crate) fn hubbub(arguments: impl IntoIterator<Item = String>) -> Self {
+    /// The binary under test, with these settings and nothing of the environment's.
+    pub(crate) fn hubbub(settings: &Settings) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_hubbub"));
-        command.env_clear().args(arguments);
+        command.env_clear().envs(settings.as_variables()).args(settings.as_arguments());
         Self::start("hubbub", command)
     }
 
