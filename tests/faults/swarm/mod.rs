@@ -65,7 +65,7 @@ impl Load {
     pub(crate) fn usual(run: &Run) -> Self {
         run.scaled(
             Self { members: 18, rooms: 3, a_second: 30.0, stock: 1 },
-            Self { members: 60, rooms: 6, a_second: 150.0, stock: 2 },
+            Self { members: 45, rooms: 5, a_second: 80.0, stock: 2 },
         )
     }
 }
