@@ -26,7 +26,7 @@ use crate::{
     state::AppState,
     store::{
         self, embedded::EmbeddedStore, log::Log, members::Members, redis::RedisStore,
-        sessions::Sessions,
+        sessions::Sessions, trouble::Trouble,
     },
     telemetry::{Label, Telemetry, runtime},
 };
@@ -209,6 +209,7 @@ fn assemble(
         guests: Guests::new(&config.auth, backend.sessions.clone()),
         tokens,
         moderation,
+        trouble: Trouble::default(),
         metrics,
         traces: telemetry.traces().clone(),
         lifecycle,

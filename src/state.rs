@@ -8,7 +8,7 @@ use crate::{
     lifecycle::Lifecycle,
     policy::moderation::Moderation,
     rooms::{Rooms, presence::Presence},
-    store::log::Log,
+    store::{log::Log, trouble::Trouble},
     telemetry::{Traces, metrics::Metrics},
 };
 
@@ -25,6 +25,8 @@ pub struct AppState {
     /// None where guests come in.
     pub tokens: Option<Tokens>,
     pub moderation: Moderation,
+    /// Whether the store takes what is said.
+    pub trouble: Trouble,
     pub metrics: Metrics,
     pub traces: Traces,
     pub lifecycle: Lifecycle,

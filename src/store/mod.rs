@@ -8,3 +8,4 @@ pub mod members;
 pub mod moderation;
 pub mod redis;
 pub mod sessions;
+pub mod trouble;
