@@ -245,7 +245,7 @@ async fn a_person_at_the_terminal_does_not_wait() {
 
 /// Runs it with these arguments until it ends: its exit code and what it said.
 async fn run(settings: Settings) -> (Option<i32>, Vec<String>) {
-    let process = Process::hubbub(&settings);
+    let process = Process::node(&settings);
     let status = process.ended().await;
     (status.code(), process.said_until_the_end().await)
 }

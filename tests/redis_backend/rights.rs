@@ -5,6 +5,7 @@ use hubbub::{
 };
 
 use crate::{
+    acl,
     server::Server,
     world::{Node, in_lobby, lobby, member, message, presence_config, store_config},
 };
@@ -96,4 +97,24 @@ async fn who_comes_to_the_redis_we_ship_may_do_what_a_node_does() {
         assert!(reply.starts_with("-NOPERM"), "{command:?}: {reply}");
     }
     assert_eq!(server.as_admin(&["CONFIG", "SET", "slowlog-max-len", "64"]), "OK");
+}
+
+/// Also those of a script that no test here happens to run.
+#[test]
+fn every_command_of_ours_stands_in_the_rights() {
+    let rights = acl::arguments();
+    let mut missing = Vec::new();
+    for folder in ["src/store/redis", "src/store/redis/scripts", "src/adapter/redis", "src/redis"] {
+        for file in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            let Ok(text) = std::fs::read_to_string(&file) else { continue };
+            for called in ["call('", "command(\"", "command(\n            \""] {
+                let names = text.split(called).skip(1).map(|rest| rest.split(['\'', '"']).next());
+                let names = names.flatten().filter(|name| name.chars().all(char::is_uppercase));
+                let is_missing =
+                    |name: &&str| !rights.contains(&format!("+{}", name.to_lowercase()));
+                missing.extend(names.filter(is_missing).map(|name| format!("{file:?}: {name}")));
+            }
+        }
+    }
+    assert_eq!(missing, [""; 0]);
 }

@@ -157,7 +157,7 @@ impl Node {
 
 /// Starts the process and reads from its log where it listens.
 async fn launch(settings: &Settings) -> Running {
-    let process = Process::hubbub(settings);
+    let process = Process::node(settings);
     let at = eventually("the node listens", || async {
         if let Some(status) = process.has_ended() {
             panic!("the node ended at once: {status:?}");

@@ -21,8 +21,15 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// The binary under test, with these settings and nothing of the environment's.
-    pub(crate) fn hubbub(settings: &Settings) -> Self {
+    /// The binary under test, with these arguments and nothing of the environment's settings.
+    pub(crate) fn hubbub(arguments: impl IntoIterator<Item = String>) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_hubbub"));
+        command.env_clear().args(arguments);
+        Self::start("hubbub", command)
+    }
+
+    /// The same, as a node with these settings.
+    pub(crate) fn node(settings: &Settings) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_hubbub"));
         command.env_clear().envs(settings.as_variables()).args(settings.as_arguments());
         Self::start("hubbub", command)
