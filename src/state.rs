@@ -6,7 +6,7 @@ use crate::{
     auth::{guest::Guests, jwt::Tokens},
     config::Config,
     lifecycle::Lifecycle,
-    policy::moderation::Moderation,
+    policy::{moderation::Moderation, roles::Roles},
     rooms::{Rooms, presence::Presence},
     store::log::Log,
     telemetry::{Traces, metrics::Metrics},
@@ -25,6 +25,7 @@ pub struct AppState {
     /// None where guests come in.
     pub tokens: Option<Tokens>,
     pub moderation: Moderation,
+    pub roles: Roles,
     pub metrics: Metrics,
     pub traces: Traces,
     pub lifecycle: Lifecycle,

@@ -34,6 +34,9 @@ const PAUSE: Duration = Duration::from_secs(2);
 /// New tokens a minute, and events that nobody knows.
 const REFRESHES: NonZeroU32 = NonZeroU32::new(10).unwrap();
 const UNKNOWN: NonZeroU32 = NonZeroU32::new(20).unwrap();
+/// Rooms made, conversations begun and roles given, a minute; joins that found no room.
+const CONTACTS: NonZeroU32 = NonZeroU32::new(60).unwrap();
+const MISSES: NonZeroU32 = NonZeroU32::new(20).unwrap();
 /// A rate above this is none, and the store is spared the counting.
 const MOST_COUNTED: u32 = 100_000;
 /// Seconds a message may be on its way to the store.
@@ -51,6 +54,8 @@ pub struct Buckets {
     renames: DefaultDirectRateLimiter,
     refreshes: DefaultDirectRateLimiter,
     unknown: DefaultDirectRateLimiter,
+    contacts: DefaultDirectRateLimiter,
+    misses: DefaultDirectRateLimiter,
     paces: (Pace, Pace),
     typing: Mutex<HashMap<RoomId, Instant>>,
 }
@@ -66,6 +71,8 @@ impl Buckets {
             renames: RateLimiter::direct(renames),
             refreshes: RateLimiter::direct(Quota::per_minute(REFRESHES)),
             unknown: RateLimiter::direct(Quota::per_minute(UNKNOWN)),
+            contacts: RateLimiter::direct(Quota::per_minute(CONTACTS)),
+            misses: RateLimiter::direct(Quota::per_minute(MISSES)),
             paces: paces(limits),
             typing: Mutex::default(),
         }
@@ -81,6 +88,16 @@ impl Buckets {
 
     pub fn refresh(&self) -> Result<()> {
         take(&self.refreshes)
+    }
+
+    /// Called with whatever reaches for somebody else, or is kept for good.
+    pub fn contact(&self) -> Result<()> {
+        take(&self.contacts)
+    }
+
+    /// Called with every room that is not there, or not to be known of: who tries many is guessing.
+    pub fn miss(&self) -> Result<()> {
+        take(&self.misses)
     }
 
     /// On what terms a message is taken whose author may be meant by these.

@@ -7,4 +7,5 @@ pub mod log;
 pub mod members;
 pub mod moderation;
 pub mod redis;
+pub mod roles;
 pub mod sessions;
