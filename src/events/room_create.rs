@@ -80,7 +80,7 @@ impl RoomCreate {
         if !room.is_public() {
             return Err(Error::Reserved);
         }
-        if app.config.classic.enabled && app.config.classic.room == room.as_str() {
+        if app.config.classic.enabled && app.config.classic.room == room {
             return Err(Error::Conflict("there is such a room already"));
         }
         Ok(room)
