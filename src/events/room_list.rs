@@ -64,10 +64,7 @@ impl ClientEvent for RoomList {
             .zip(heads)
             .filter_map(|(room, head)| head.map(|head| Room { room, head: head.seq }))
             .collect();
-        let mine = match self.cursor {
-            None => Some(mine(caller, app).await?),
-            Some(_) => None,
-        };
+        let mine = if self.cursor.is_none() { Some(mine(caller, app).await?) } else { None };
         Ok(Listed { rooms, mine, cursor }.into())
     }
 }

@@ -11,8 +11,9 @@ use crate::{
     error::{Error, Outcome, Refusal},
     events::{
         ClientEvent, ServerEvent, message_new::MessageNew, presence_changed::PresenceChanged,
-        room_head::RoomHead, room_invited::RoomInvited, room_removed::RoomRemoved, room_reset::RoomReset,
-        session_expiring::SessionExpiring, session_ready::SessionReady, typing::Typing,
+        room_head::RoomHead, room_invited::RoomInvited, room_removed::RoomRemoved,
+        room_reset::RoomReset, session_expiring::SessionExpiring, session_ready::SessionReady,
+        typing::Typing,
     },
 };
 

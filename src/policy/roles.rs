@@ -63,11 +63,7 @@ impl Roles {
     }
 
     /// Whether one keeps order there; without a room, everywhere.
-    pub async fn may_moderate(
-        &self,
-        room: Option<&RoomId>,
-        connection: &Connection,
-    ) -> Result<()> {
+    pub async fn may_moderate(&self, room: Option<&RoomId>, connection: &Connection) -> Result<()> {
         let Some(room) = room else { return access::may_moderate(connection) };
         if self.authority(room, &connection.standing).await?.moderates() {
             return Ok(());

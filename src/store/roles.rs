@@ -5,7 +5,7 @@ use crate::{
     domain::{
         id::{RoomId, UserId},
         moderation::Act,
-        room::{Membership, RoomRole},
+        room::{Kind, Membership, RoomRole},
     },
     error::Result,
 };
@@ -50,7 +50,6 @@ pub trait Roles: Send + Sync {
 
 /// With whom a conversation is that a user is in, if it is one of two.
 pub(super) fn peer<'a>(change: &'a Change, user: &UserId) -> Option<&'a UserId> {
-    use crate::domain::room::Kind;
     change.act.room.as_ref().filter(|room| room.kind() == Kind::Direct)?;
     change.becomes.iter().map(|(other, _)| other).find(|other| *other != user)
 }

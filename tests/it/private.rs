@@ -136,7 +136,10 @@ async fn who_is_invited_comes_in_and_who_is_uninvited_hears_no_more(#[case] stag
         assert_eq!((&told["room"], &told["role"]), (&json!(den), &json!("member")));
         assert_eq!(told["by"]["id"], ada.id());
         let joined = device.join(&den).await;
-        assert_eq!((texts(&joined), &joined["me"]["role"]), (vec!["before".into()], &json!("member")));
+        assert_eq!(
+            (texts(&joined), &joined["me"]["role"]),
+            (vec!["before".into()], &json!("member"))
+        );
     }
     cyd.join(&den).await;
     bob.say("here I am").await;
@@ -188,7 +191,10 @@ async fn in_an_announce_only_room_all_read_and_who_keeps_order_writes(#[case] st
     for reader in [&ada, &bob] {
         let joined = reader.join("news").await;
         assert_eq!(texts(&joined), ["the first news"]);
-        assert_eq!((&joined["me"]["role"], &joined["me"]["announce"]), (&json!("guest"), &json!(true)));
+        assert_eq!(
+            (&joined["me"]["role"], &joined["me"]["announce"]),
+            (&json!("guest"), &json!(true))
+        );
         assert_eq!(says(reader, "news").await, "forbidden");
         let refused = reader.refused("typing:start", json!({ "room": "news" })).await;
         assert_eq!(refused["code"], "forbidden");

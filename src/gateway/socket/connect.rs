@@ -226,9 +226,10 @@ impl Gateway {
             None => Some(self.app.guests.session(&identity).await?),
         };
         // Nobody waits for a store that is away, and whoever is new is in no room yet.
-        let rooms = match is_known {
-            true => self.app.roles.rooms_of(&identity.id).await.ok(),
-            false => Some(Vec::new()),
+        let rooms = if is_known {
+            self.app.roles.rooms_of(&identity.id).await.ok()
+        } else {
+            Some(Vec::new())
         };
         let id = clock::new_connection();
         let expires_at = standing.expires_at();

@@ -180,7 +180,12 @@ pub(super) fn record(tables: &mut Tables<'_>, scope: &str, json: &str) -> Result
     Ok(())
 }
 
-pub(super) fn put(tables: &mut Tables<'_>, scope: &str, name: &str, text: &str) -> Result<(), Fault> {
+pub(super) fn put(
+    tables: &mut Tables<'_>,
+    scope: &str,
+    name: &str,
+    text: &str,
+) -> Result<(), Fault> {
     tables.rules.insert((scope, name), seal(&rule_key(scope, name), text).as_slice())?;
     Ok(())
 }

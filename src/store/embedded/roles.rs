@@ -28,7 +28,8 @@ pub(super) fn change(tables: &mut Tables<'_>, change: &Change) -> Result<Result<
         return Ok(Err(anyhow::anyhow!("roles are changed in a room").into()));
     };
     let has = number(field(&tables.rules, room.as_str(), ROLES)?);
-    let is_there = || Ok::<_, Fault>(has > 0 || meta_of(&tables.rooms, &tables.entries, room)?.is_some());
+    let is_there =
+        || Ok::<_, Fault>(has > 0 || meta_of(&tables.rooms, &tables.entries, room)?.is_some());
     if change.is_new && is_there()? {
         return Ok(Ok(false));
     }

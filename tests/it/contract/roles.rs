@@ -152,9 +152,7 @@ async fn a_room_that_somebody_has_written_in_is_nobody_s_to_found(#[case] backen
 #[case::memory(Memory)]
 #[case::redis(Redis)]
 #[tokio::test]
-async fn a_change_is_made_as_it_was_seen_recorded_and_told_or_not_at_all(
-    #[case] backend: Backend,
-) {
+async fn a_change_is_made_as_it_was_seen_recorded_and_told_or_not_at_all(#[case] backend: Backend) {
     let mut opened = backend.open().await;
     let other = opened.another().await;
     let den = private();
@@ -214,12 +212,8 @@ async fn who_has_a_role_finds_the_room_and_has_no_more_than_so_many(#[case] back
     // Public rooms are found by everybody, and count for nobody.
     give(roles, &room("hall"), "ada", RoomRole::Moderator).await;
 
-    let of = |room: &RoomId, role, with| Membership {
-        room: room.clone(),
-        role,
-        announce: false,
-        with,
-    };
+    let of =
+        |room: &RoomId, role, with| Membership { room: room.clone(), role, announce: false, with };
     let theirs = roles.rooms_of(&ada).await.unwrap();
     assert_eq!(direct.kind(), Kind::Direct);
     assert_eq!(
