@@ -22,6 +22,7 @@ use hubbub::{
     },
 };
 use redb::TableDefinition;
+use rstest::rstest;
 use tempfile::TempDir;
 
 use crate::contract::{backend::Settings, words::*};

@@ -376,6 +376,8 @@ async fn tutorial_pages_do_not_reach_a_private_room_by_its_name() {
     ada.join(&den).await;
     let page = Arrival::classic().at(&node).await;
 
+    page.emit("chat message", &json!("of both dialects"));
+    assert_eq!(page.next("chat message").await, "of both dialects");
     page.emit("IO_CLIENT_JOIN_ROOM", &json!(den));
     for _ in 0..3 {
         page.next("IO_SERVER_HELLO").await;
