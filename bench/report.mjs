@@ -131,7 +131,7 @@ ${table(["connections / rooms / msg/s", ...titles], rows.map((row) => [row.name,
 
 Commands include those of scripts, and what presence and leases need.
 
-${failures.length === 0 ? "" : `## Failed\n\n${failures.map((run) => `* ${contenders[run.contender].title}, ${run.row}: ${run.failed}`).join("\n")}\n`}${grown()}`;
+${failures.length === 0 ? "" : `## Failed\n\n${failures.map((run) => `* ${contenders[run.contender].title}, ${run.row}: ${run.failed}`).join("\n")}\n`}${grown()}${onPaper()}`;
 writeFileSync(`${ROOT}docs/reports/performance.md`, `${text.trimEnd()}\n`);
 
 function grown() {
@@ -145,4 +145,50 @@ function grown() {
     return `### By ${title}\n\n![${kind}](performance/growth-${kind}.svg)\n\n${table([kind, "CPU µs per delivery", "without Redis", "Redis bytes out per message", "p50", "p99", "lost / doubled / reordered"], runs.map(({ at, costs, values }) => [at, round(costs.cpu_us_per_delivery), round(costs.node_cpu_us_per_delivery), costs.redis_bytes_out_per_message?.toFixed(0) ?? "–", ms(values.p50), ms(values.p99), `${values.lost} / ${values.doubled} / ${values.reordered}`]))}`;
   });
   return `\n## Growth\n\nHubbub alone, one repetition each (\`make bench-growth\`).\n\n${parts.filter(Boolean).join("\n\n")}\n`;
+}
+
+/** What the figures above come to at a size that no machine here can play. Arithmetic, and said to be. */
+function onPaper() {
+  const of = (row, figures) => figure(row, "hubbub", figures)?.value;
+  const [quiet, busy] = [rows[2], rows.at(-1)];
+  const memory = of(idle, (run) => run.costs.memory_per_connection / 1024);
+  const connect = of(idle, (run) => run.costs.cpu_us_per_connect);
+  const [small, smallNodes, large] = [of(quiet, (run) => run.costs.cpu_us_per_delivery), of(quiet, (run) => run.costs.node_cpu_us_per_delivery), of(busy, (run) => run.costs.node_cpu_us_per_delivery)];
+  const out = of(quiet, (run) => run.costs.redis_bytes_out_per_message);
+  if ([memory, connect, small, smallNodes, large, out].includes(undefined)) return "";
+  const members = quiet.connections / quiet.rooms;
+  const redis = (small - smallNodes) * members;
+  const [connections, each, pause] = [1e6, 20_000, 60];
+  const [messages, nodes] = [connections / pause, connections / each];
+  const cores = (messages * members * smallNodes) / 1e6;
+  const shards = (messages * redis) / 1e6;
+  const [crowd, said] = [100_000, 10];
+  const whole = (value) => Math.ceil(value).toLocaleString("en");
+  return `
+## On paper: a million connections, and a room of a hundred thousand
+
+Arithmetic on the figures above, for machines like this one; nobody has run it.
+
+**A million connections**, ${whole(each)} a node, in rooms of ${members}, everybody saying something once in ${pause} s (${whole(messages)} messages, ${whole(messages * members)} deliveries a second):
+
+| what | of | comes to |
+|---|---|---|
+| nodes | ${whole(each)} connections each, for the time it takes to bring a lost node's people back | ${nodes} |
+| memory | ${round(memory)} KiB a connection, besides the system's socket buffers | ${whole((connections * memory) / 1024 / 1024)} GiB in all, ${((each * memory) / 1024 / 1024).toFixed(1)} GiB a node |
+| processor of the nodes | ${round(smallNodes)} µs a delivery | ${whole(cores)} cores in all, ${(cores / nodes).toFixed(1)} a node |
+| processor of Redis | ${round(redis)} µs a message, with its delivery to the nodes | ${shards.toFixed(1)} cores: ${whole(shards * 2)} shards of a Redis Cluster at half their strength |
+| what Redis sends | ${whole(out)} bytes a message, to the nodes on which the room has members | ${whole((messages * out * 8) / 1e6)} Mbit/s over all shards |
+| a node is lost | ${round(connect)} µs a connect | ${((each * connect) / 1e6).toFixed(0)} s of processor, over ${nodes - 1} nodes; \`server.session_rate\` lets them in evenly |
+
+First to give way is **one Redis**: it runs scripts on one core. A Redis Cluster takes over with no other change: a room is one hash
+slot (\`{r:ROOM}\`), its pub/sub is sharded, and no message crosses shards. Next is the **number of nodes a room is on**: Redis sends
+each message once to every node with a member, so rooms whose members come through one balancer are on min(members, nodes)
+nodes. More nodes do not help there; larger ones do. What a log and a fan-out on *separate* Redis would give is not to be had:
+that a message is numbered, kept and told in one step is what the delivery contract rests on.
+
+**A room of ${whole(crowd)}** on ${nodes} nodes (${whole(crowd / nodes)} members each; \`rooms.max_members\` is per node), ${said} messages a second: ${whole((crowd * said * large) / 1e6)} cores at
+${round(large)} µs a delivery, gathered, and ${whole((crowd * said * 300 * 8) / 1e9)} Gbit/s to the members at 300 bytes each. Redis is asked for ${said} appends and sends ${said * nodes} copies a second:
+nothing. The network towards people is first to give way, then the second it takes everybody to come back after a node was
+lost (joins of one room share their reads). Who is here is paged, and changes are told in groups.
+`;
 }

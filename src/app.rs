@@ -26,7 +26,7 @@ use crate::{
     state::AppState,
     store::{
         self, embedded::EmbeddedStore, log::Log, members::Members, redis::RedisStore,
-        sessions::Sessions,
+        sessions::Sessions, trouble::Trouble,
     },
     telemetry::{Label, Telemetry, runtime},
 };
@@ -210,6 +210,7 @@ fn assemble(
         tokens,
         moderation,
         roles,
+        trouble: Trouble::default(),
         metrics,
         traces: telemetry.traces().clone(),
         lifecycle,

@@ -8,7 +8,7 @@ use crate::{
     lifecycle::Lifecycle,
     policy::{moderation::Moderation, roles::Roles},
     rooms::{Rooms, presence::Presence},
-    store::log::Log,
+    store::{log::Log, trouble::Trouble},
     telemetry::{Traces, metrics::Metrics},
 };
 
@@ -26,6 +26,8 @@ pub struct AppState {
     pub tokens: Option<Tokens>,
     pub moderation: Moderation,
     pub roles: Roles,
+    /// Whether the store takes what is said.
+    pub trouble: Trouble,
     pub metrics: Metrics,
     pub traces: Traces,
     pub lifecycle: Lifecycle,

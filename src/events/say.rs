@@ -13,7 +13,8 @@ use crate::{
 const ANSWERED_WITHIN: Duration = Duration::from_millis(2_500);
 
 /// What waited longer than that behind others is tried all the same, as a store that is well takes
-/// it in milliseconds: nobody is refused for having said much at once.
+/// it in milliseconds: nobody is refused for having said much at once. Not if the store has failed
+/// meanwhile: then those who waited are refused one after the other without a further wait.
 const LATE_COMERS: Duration = Duration::from_secs(1);
 
 tokio::task_local! {
@@ -30,10 +31,15 @@ pub async fn say(message: &Message, app: &AppState) -> Result<Appended> {
     let began = Instant::now();
     let asked = ASKED.try_with(|asked| *asked).unwrap_or(began);
     let left = ANSWERED_WITHIN.saturating_sub(began.saturating_duration_since(asked));
+    let most = if app.trouble.is_since(asked) { left } else { left.max(LATE_COMERS) };
+    if most.is_zero() {
+        return Err(Error::unavailable(Outcome::None));
+    }
     let mut span = traces::part("append");
     let appending = span.around(append(message, app));
-    let appended = tokio::time::timeout(left.max(LATE_COMERS), appending).await;
+    let appended = tokio::time::timeout(most, appending).await;
     let result = appended.unwrap_or_else(|_| Err(Error::unavailable(Outcome::Unknown)));
+    app.trouble.heed(&result);
     let name = match &result {
         Ok(appended) if appended.dup => "dup",
         Ok(_) => "ok",

@@ -292,7 +292,7 @@ async fn keep_connected(client: impl ClientLike) {
     loop {
         match client.connect().await {
             Ok(Ok(())) => return,
-            Ok(Err(failure)) => tracing::error!(%failure, "cannot connect to Redis; trying again"),
+            Ok(Err(failure)) => tracing::warn!(%failure, "cannot connect to Redis; trying again"),
             Err(stopped) => {
                 tracing::error!(%stopped, "the connection to Redis ended; trying again");
             }

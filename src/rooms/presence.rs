@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use futures_util::future::try_join_all;
+use futures_util::future::{join_all, try_join_all};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, RwLock};
 
@@ -27,6 +27,8 @@ use crate::{
 /// Places looked at for ended graces at once, at most; all of them in so many steps.
 const AT_ONCE: usize = 64;
 const STEPS: usize = 3;
+/// Places compared in one breath, while which nobody enters or leaves.
+const COMPARED_AT_ONCE: usize = 16;
 
 /// Cheap to clone.
 #[derive(Clone)]
@@ -249,9 +251,11 @@ impl Presence {
             });
             due
         };
-        let due = due.into_iter().chain(self.some_places());
-        for place in due {
-            if let Err(error) = self.0.members.sweep(&place).await {
+        let due: HashSet<Place> = due.into_iter().chain(self.some_places()).collect();
+        // All asked in one breath: apart, each would wake both processes.
+        let swept = due.into_iter().map(async |place| (self.0.members.sweep(&place).await, place));
+        for (swept, place) in join_all(swept).await {
+            if let Err(error) = swept {
                 tracing::debug!(%error, "cannot end graces now");
                 self.0.leaving.lock().entry(place).or_insert((now, now));
             }
@@ -272,26 +276,30 @@ impl Presence {
     async fn assert_all(&self) {
         let mut places: HashSet<Place> = self.0.here.lock().keys().cloned().collect();
         places.extend(std::mem::take(&mut *self.0.doubtful.lock()));
-        for place in places {
-            if let Err(error) = self.assert(&place).await {
-                tracing::debug!(%error, "cannot compare presence now");
-                self.0.doubtful.lock().insert(place);
-            }
+        let places: Vec<Place> = places.into_iter().collect();
+        for some in places.chunks(COMPARED_AT_ONCE) {
+            self.assert(some).await;
         }
     }
 
-    async fn assert(&self, place: &Place) -> Result<()> {
+    async fn assert(&self, places: &[Place]) {
         let retired = self.0.changing.write().await;
         if *retired {
-            return Ok(());
+            return;
         }
-        let members: Vec<Member> = {
-            let here = self.0.here.lock();
-            here.get(place).map(|m| m.values().cloned().collect()).unwrap_or_default()
-        };
-        self.0.members.assert(place, &members).await?;
-        self.0.members.sweep(place).await?;
-        Ok(())
+        let asserted = places.iter().map(async |place| {
+            let members: Vec<Member> = {
+                let here = self.0.here.lock();
+                here.get(place).map(|m| m.values().cloned().collect()).unwrap_or_default()
+            };
+            (self.0.members.assert(place, &members).await, place)
+        });
+        for (asserted, place) in join_all(asserted).await {
+            if let Err(error) = asserted {
+                tracing::debug!(%error, "cannot compare presence now");
+                self.0.doubtful.lock().insert(place.clone());
+            }
+        }
     }
 
     fn places_of(&self, connection: &ConnectionId) -> Vec<Place> {

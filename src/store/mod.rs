@@ -9,3 +9,4 @@ pub mod moderation;
 pub mod redis;
 pub mod roles;
 pub mod sessions;
+pub mod trouble;

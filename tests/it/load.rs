@@ -106,6 +106,36 @@ async fn workers_in_several_processes_add_up_to_one_run() {
 }
 
 #[tokio::test]
+async fn what_a_node_used_is_read_from_its_metrics() {
+    let node = Alone::forgetful(Settings::default()).await;
+    let options = format!(
+        "--connections 6 --rate 60 --duration 1s --warmup 200ms \
+         --metrics http://{}/metrics --expect cpu_per_delivery>0",
+        node.internal()
+    );
+
+    let ended = Run::start(&[node.address()], &options).ends().await;
+
+    ended.kept_everything();
+    let used = &ended.json["costs"]["processes"][0];
+    assert!(used["memory"].as_u64().unwrap() > 1 << 20, "{used}");
+}
+
+#[tokio::test]
+async fn who_reads_slowly_is_counted_apart_and_loses_nothing() {
+    let node = Alone::forgetful(Settings::default()).await;
+    // Each is sent some 20,000 bytes a second.
+    let options = "--connections 12 --rate 20 --bytes 1000 --duration 2s --warmup 200ms \
+                   --slow 0.34 --slow-rate 4000 --expect max>100ms";
+
+    let ended = Run::start(&[node.address()], options).ends().await;
+
+    ended.kept_everything();
+    let heard = ended.count("delivered") + ended.count("caught_up");
+    assert_eq!(heard, 12 * ended.count("acked"), "in the end everybody has everything");
+}
+
+#[tokio::test]
 async fn tutorials_are_spoken_too() {
     let node = Alone::forgetful(Settings::default()).await;
     let options = "--preset classic --connections 8 --rate 40 --duration 1s --warmup 200ms";

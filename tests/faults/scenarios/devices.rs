@@ -1,7 +1,7 @@
-//! C: one user, several devices.
+//! C: who users are: one with several devices, and those who come in with a token.
 use std::time::Duration;
 
-use super::{Scenario, impossible, scenario, settings};
+use super::{Scenario, scenario, settings};
 use crate::{
     checker::Permissions,
     common::eventually_within,
@@ -9,18 +9,76 @@ use crate::{
     run::Run,
     stage::Stage,
     story::Story,
-    swarm::{Load, Seat, Spec, Swarm, Transport},
+    swarm::{Bearer, Load, Seat, Spec, Swarm, Transport, by_token},
 };
 
 pub(super) fn all() -> Vec<Scenario> {
     vec![
-        impossible(
-            "C16",
-            "a token expires while its client is connected",
-            "this build knows guests only, whose sessions do not expire while they are connected",
-        ),
+        scenario("C16", "tokens end while their clients are connected and speak", c16),
         scenario("C17", "two users with two devices each, which die one by one", c17),
     ]
+}
+
+/// How long a short token lasts, and how soon after its end its bearer is out.
+const SHORT: Duration = Duration::from_secs(8);
+const OUT_WITHIN: Duration = Duration::from_secs(5);
+
+async fn c16(run: Run) -> Story {
+    let settings = by_token(settings(), run.notes.folder()).with("auth.jwt_notice", "4s");
+    let stage = Stage::on_redis(&run, settings).await;
+    let load = Load { stock: 0, ..Load::usual(&run) };
+    let lasting = Bearer { lasts: Duration::from_hours(1), refreshes: true };
+    let swarm = Swarm::start_as(&run, &stage, load, Some(lasting)).await;
+    let short = |name: &str, n: usize, refreshes: bool| {
+        let bearer = Some(Bearer { lasts: SHORT, refreshes });
+        swarm.add(Spec { bearer, ..swarm.spec(name, n, Some(2.0)) })
+    };
+    let pairs = [0, 1, 2].map(|n| {
+        let (stays, goes) = (format!("stays-{n}"), format!("goes-{n}"));
+        (short(&stays, n, true), short(&goes, n, false))
+    });
+    for (stays, goes) in &pairs {
+        for seat in [stays, goes] {
+            seat.is_live().await;
+            seat.talks(true);
+        }
+    }
+    run.baseline(&stage).await;
+    let turns = run.scaled(2, 4);
+    for (_, goes) in &pairs {
+        let again = || async { (goes.status().connections > turns).then_some(()) };
+        eventually_within(SHORT * 10, "who brings no other token is closed", again).await;
+    }
+    run.settled(&stage, &swarm).await;
+
+    let mut story = run.end(stage, swarm, Permissions::default()).await;
+    let mut slowest = 0;
+    for (stays, goes) in &pairs {
+        let connections = stays.status().connections;
+        story.must(connections == 1, || format!("{} had {connections} connections", stays.name));
+        let ended = ended_after(&story, goes);
+        slowest = ended.iter().copied().max().unwrap_or(Micros::MAX).max(slowest);
+        // A token counts its seconds from the one it was made in.
+        let early = SHORT.saturating_sub(Duration::from_secs(1)).as_micros();
+        let is_early = ended.iter().any(|after| u128::from(*after) < early);
+        story.must(!is_early, || format!("{} was out too early: {ended:?}", goes.name));
+    }
+    let late = slowest.saturating_sub(u64::try_from(SHORT.as_micros()).unwrap_or(Micros::MAX));
+    story.at_most("out after its token's end, at most", late, OUT_WITHIN);
+    story
+}
+
+/// How long after each coming in a client was told that its token has expired.
+fn ended_after(story: &Story, seat: &Seat) -> Vec<Micros> {
+    let (mut came, mut all) = (0, Vec::new());
+    for record in &story.records(seat.name).records {
+        match &record.event {
+            Event::Connected { .. } => came = record.at,
+            Event::Notice { code, .. } if code.as_str() == "expired" => all.push(record.at - came),
+            _ => {}
+        }
+    }
+    all
 }
 
 /// Longer than the grace of a user who left.

@@ -11,6 +11,7 @@ use tokio::{
 };
 
 use super::{
+    bearer::Bearer,
     link::{Came, Link, Transport},
     outbox::Outbox,
     view::{State, View, Want},
@@ -43,6 +44,8 @@ pub(crate) struct Spec {
     pub(crate) window: Option<u32>,
     /// Goes on under somebody's session: a second device.
     pub(crate) session: Option<String>,
+    /// Comes in with a token instead.
+    pub(crate) bearer: Option<Bearer>,
 }
 
 impl Spec {
@@ -222,7 +225,9 @@ impl Member {
     async fn talk(&mut self, link: &mut Link) -> String {
         let began = Instant::now();
         let mut auth = json!({ "name": self.spec.name });
-        if let Some(session) = &self.session {
+        if let Some(bearer) = self.spec.bearer {
+            auth["token"] = bearer.token(self.spec.name).into();
+        } else if let Some(session) = &self.session {
             auth["session"] = session.as_str().into();
         }
         link.send(format!("40/chat,{auth}"));
@@ -328,6 +333,15 @@ impl Member {
                 let reset: words::Reset = read(payload);
                 self.on(Name::new(&reset.room), link, |view, pen| view.forget(&reset.reason, pen));
             }
+            "session:expiring" => {
+                let bearer = self.spec.bearer.filter(|bearer| bearer.refreshes);
+                if let Some(bearer) = bearer {
+                    let payload = json!({ "token": bearer.token(self.spec.name) });
+                    // That it was taken shows in that the connection stays.
+                    let (answer, _) = oneshot::channel();
+                    self.ask("session:refresh", &payload, Asked::Other(answer), link);
+                }
+            }
             "system:notice" => {
                 let words::Notice { code, reconnect, after_ms } = read(payload);
                 self.pen.note(Event::Notice { code: Name::new(&code), reconnect, after_ms });
@@ -346,13 +360,13 @@ impl Member {
     fn comes_in(&mut self, ready: &words::Ready, link: &Link) {
         let (node, user) = (Name::new(&ready.node), Name::new(&ready.user.id));
         self.pen.note(Event::Connected { node, user, connection: Name::new(&ready.connection) });
-        self.session = Some(ready.session.clone());
+        self.session.clone_from(&ready.session);
         self.waits_ms = COMES_BACK.0;
         self.talk.is_in = true;
         {
             let mut status = self.status.lock();
             (status.node, status.user) = (Some(node), Some(user));
-            status.session = Some(ready.session.clone());
+            status.session.clone_from(&ready.session);
             status.connections += 1;
         }
         for room in 0..self.views.len() {

@@ -1,4 +1,5 @@
 //! Many clients in one process: who they are, what they are told, and waiting for them.
+mod bearer;
 mod link;
 mod look;
 mod member;
@@ -27,6 +28,7 @@ use tokio::{
 };
 
 pub(crate) use self::{
+    bearer::{Bearer, by_token},
     link::Transport,
     member::{Spec, Status, new_mid},
 };
@@ -63,7 +65,7 @@ impl Load {
     pub(crate) fn usual(run: &Run) -> Self {
         run.scaled(
             Self { members: 18, rooms: 3, a_second: 30.0, stock: 1 },
-            Self { members: 60, rooms: 6, a_second: 150.0, stock: 2 },
+            Self { members: 45, rooms: 5, a_second: 80.0, stock: 2 },
         )
     }
 }
@@ -195,11 +197,23 @@ pub(crate) struct Swarm {
     watchers: Vec<Seat>,
     notes: Arc<Notes>,
     choices: Mutex<StdRng>,
+    /// How all of them come in, unless one is told otherwise.
+    bearer: Option<Bearer>,
 }
 
 impl Swarm {
     /// All of them, in all their rooms, and talking.
     pub(crate) async fn start(run: &Run, stage: &Stage, load: Load) -> Self {
+        Self::start_as(run, stage, load, None).await
+    }
+
+    /// The same, with tokens.
+    pub(crate) async fn start_as(
+        run: &Run,
+        stage: &Stage,
+        load: Load,
+        bearer: Option<Bearer>,
+    ) -> Self {
         let doors = stage.doors();
         let rooms: Vec<Name> = std::iter::once(hot()).chain((0..load.rooms).map(room)).collect();
         let mut swarm = Self {
@@ -209,6 +223,7 @@ impl Swarm {
             watchers: Vec::new(),
             notes: run.notes.clone(),
             choices: Mutex::new(StdRng::seed_from_u64(run.seed)),
+            bearer,
         };
         for (n, node) in stage.nodes.iter().enumerate() {
             let watcher = Spec {
@@ -219,6 +234,7 @@ impl Swarm {
                 a_second: None,
                 window: None,
                 session: None,
+                bearer,
             };
             let watcher = swarm.add(watcher);
             swarm.watchers.push(watcher);
@@ -257,6 +273,7 @@ impl Swarm {
             a_second,
             window: None,
             session: None,
+            bearer: self.bearer,
         }
     }
 

@@ -160,7 +160,8 @@ pub(super) struct History {
 #[derive(Debug, Deserialize)]
 pub(super) struct Ready {
     pub(super) node: String,
-    pub(super) session: String,
+    /// Guests have one.
+    pub(super) session: Option<String>,
     pub(super) connection: String,
     pub(super) user: Person,
 }

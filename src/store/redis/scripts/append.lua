@@ -56,13 +56,8 @@ if every > 0 then
   if wait > 0 then return { slow and slow > 0 and 'SLOW' or 'PACE', tostring(wait) } end
 end
 
-local kind = redis.call('TYPE', LOG).ok
-if kind ~= 'stream' and kind ~= 'none' then
-  return redis.error_reply('CORRUPT ' .. LOG .. ' is a ' .. kind)
-end
-
 -- Meta is lost alone only by a hand's slip; the log still knows its epoch and where it ends.
-local meta = redis.call('HMGET', META, 'e', 's', 'p')
+local meta = redis.call('HMGET', META, 'e', 's', 'p', 't')
 local room_every = tonumber(ARGV[13])
 if room_every > 0 then
   all = math.max(tonumber(meta[3] or '') or 0, now_us)
@@ -79,6 +74,7 @@ end
 -- '%.0f': a double would turn to 1e+15 by itself.
 local number, ts = string.format('%.0f', seq + 1), string.format('%.0f', now)
 local entry = 'e1 ' .. epoch .. ' ' .. number .. ' ' .. ts .. ' ' .. tail
+-- What is no log is told here, before anything is written.
 redis.call('XADD', LOG, 'MAXLEN', '~', kept, number .. '-0', 'd', entry)
 local fields = { 'e', epoch, 's', number, 'm', mid, 't', ts }
 if all then
@@ -91,18 +87,21 @@ if mine then
 end
 redis.call('SET', IDEM, epoch .. ':' .. number .. ':' .. ts .. ':' .. hash, 'EX', idem_s)
 
-local function ts_of(found) return tonumber(string.match(found[2][2], '^e%d+ %S+ %d+ (%d+)')) or now end
-if age > 0 then
-  redis.call('PEXPIRE', LOG, string.format('%.0f', age))
-  local oldest = redis.call('XRANGE', LOG, '-', '+', 'COUNT', 1)[1]
-  if oldest and ts_of(oldest) < now - age then
-    -- At most 100 an append: what is past its age is not read, so there is no hurry.
-    local front, first = redis.call('XRANGE', LOG, '-', '+', 'COUNT', 101), 1
+-- Age is looked at once in a 64th of it, by the first message of each: what goes a little later than
+-- it might is not read meanwhile, and nothing goes early.
+local step = math.max(math.floor(age / 64), 1)
+local last_ts = tonumber(meta[4] or '')
+if age > 0 and not (last_ts and math.floor(last_ts / step) == math.floor(now / step)) then
+  redis.call('PEXPIRE', LOG, string.format('%.0f', age + step))
+  local function ts_of(found) return tonumber(string.match(found[2][2], '^e%d+ %S+ %d+ (%d+)')) or now end
+  -- At most 1,000 at once, so that nobody waits for it; the rest goes with the next step.
+  local front, first = redis.call('XRANGE', LOG, '-', '+', 'COUNT', 1), 1
+  if front[1] and ts_of(front[1]) < now - age then
+    front = redis.call('XRANGE', LOG, '-', '+', 'COUNT', 1001)
     while first < #front and ts_of(front[first]) < now - age do first = first + 1 end
     redis.call('XTRIM', LOG, 'MINID', front[first][1])
   end
-end
-if age == 0 then
+elseif age == 0 then
   -- There may have been an age before; what it began must not end what is kept for ever now.
   redis.call('PERSIST', LOG)
 end

@@ -364,7 +364,8 @@ async fn c14(run: Run) -> Story {
             raw::says_at_once(at, &name, apart_room(), 1).await
         };
         let answers = join_all((0..AT_ONCE).map(one)).await;
-        answered += answers.iter().flatten().filter(|(_, said)| said["ok"] == true).count();
+        answered +=
+            answers.iter().flat_map(|(all, _)| all).filter(|(_, said)| said["ok"] == true).count();
     }
     swarm.acks(10).await;
 
@@ -390,7 +391,7 @@ async fn c15(run: Run) -> Story {
     let count = run.scaled(PIPELINED / 10, PIPELINED);
 
     let before = node.memory();
-    let answers = raw::says_at_once(node.address(), "ada", apart_room(), count).await;
+    let (answers, dismissal) = raw::says_at_once(node.address(), "ada", apart_room(), count).await;
     let grown = node.memory().saturating_sub(before);
     swarm.acks(10).await;
 
@@ -405,7 +406,16 @@ async fn c15(run: Run) -> Story {
     story.remark(format!("the node grew by {} KiB", grown >> 10));
     story.must(is_in_order, || format!("out of order: {taken:?}"));
     story.must(taken.len() >= BURST.min(count), || format!("only {} were taken", taken.len()));
-    story.must(taken.len() + refused == count, || "some were refused otherwise".to_owned());
+    let answered = answers.len();
+    story.must(taken.len() + refused == answered, || "some were refused otherwise".to_owned());
+    // Whoever is refused for ten seconds on end is sent away, and told why.
+    match &dismissal {
+        Some(notice) => {
+            story.must(notice["code"] == "rate_limited", || format!("sent away: {notice}"));
+            story.remark("it was sent away, and told why".to_owned());
+        }
+        None => story.must(answered == count, || format!("only {answered} were answered")),
+    }
     story.must(grown <= MOST_MEMORY, || format!("the node grew by {grown} bytes"));
     story
 }

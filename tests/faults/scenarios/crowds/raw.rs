@@ -1,10 +1,13 @@
 //! Engine.IO by hand, for what no client of the swarm does.
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
-use tokio_tungstenite::{WebSocketStream, client_async, tungstenite::Message};
+use tokio_tungstenite::{
+    WebSocketStream, client_async,
+    tungstenite::{Error, Message},
+};
 
 use crate::{
     common::{Http, patiently},
@@ -32,19 +35,33 @@ pub(super) async fn polls_elsewhere(at: SocketAddr, other: SocketAddr) -> (u16, 
     (answer.status, answer.body)
 }
 
+/// A session by WebSocket. A node that is behind lets nobody new in and says when to come again.
+async fn opens_socket(at: SocketAddr) -> WebSocketStream<TcpStream> {
+    loop {
+        let stream = TcpStream::connect(at).await.unwrap();
+        let url = format!("ws://{at}/socket.io/?EIO=4&transport=websocket");
+        match client_async(url, stream).await {
+            Ok((socket, _)) => return socket,
+            Err(Error::Http(answer)) if answer.status() == 503 => {
+                let again = answer.headers()["retry-after"].to_str().unwrap().parse().unwrap();
+                tokio::time::sleep(Duration::from_secs(again)).await;
+            }
+            Err(cause) => panic!("no session at {at}: {cause}"),
+        }
+    }
+}
+
 /// Comes in, and as soon as it is let in joins and says so much in one breath, whatever is answered
 /// meanwhile; before that no client may say anything. All answers but
-/// that to the join, in the order in which they came, each with the number of what it answers.
+/// that to the join, in the order in which they came, each with the number of what it answers; and
+/// the notice with which the server sent it away, if it did.
 pub(super) async fn says_at_once(
     at: SocketAddr,
     name: &str,
     room: Name,
     count: usize,
-) -> Vec<(usize, Value)> {
-    let stream = TcpStream::connect(at).await.unwrap();
-    let url = format!("ws://{at}/socket.io/?EIO=4&transport=websocket");
-    let (socket, _) = client_async(url, stream).await.unwrap();
-    let (mut sink, mut stream) = socket.split();
+) -> (Vec<(usize, Value)>, Option<Value>) {
+    let (mut sink, mut stream) = opens_socket(at).await.split();
     let auth = json!({ "name": name });
     sink.send(Message::text(format!("40/chat,{auth}"))).await.unwrap();
     let mut is_in = false;
@@ -68,22 +85,24 @@ pub(super) async fn says_at_once(
         sink
     };
     let hears = async {
-        let (mut answers, mut others) = (Vec::new(), String::new());
+        let (mut answers, mut dismissal) = (Vec::new(), None);
         while answers.len() < count {
             let Some(Ok(frame)) = patiently("an answer", stream.next()).await else {
-                panic!("{name}: ended after {} answers; before: {others:?}", answers.len());
+                let is_told = dismissal.is_some();
+                assert!(is_told, "{name}: ended after {} answers, without a word", answers.len());
+                break;
             };
             let text = frame.to_text().unwrap_or_default();
             match answer(text) {
                 Some((0, joined)) => assert_eq!(joined["ok"], true, "{joined}"),
                 Some(said) => answers.push(said),
-                None => others = text.chars().take(200).collect(),
+                None => dismissal = dismissal.or_else(|| notice(text)),
             }
         }
-        answers
+        (answers, dismissal)
     };
-    let (_sink, answers) = tokio::join!(speaks, hears);
-    answers
+    let (_sink, answers_and_end) = tokio::join!(speaks, hears);
+    answers_and_end
 }
 
 /// What a frame answers, if it does.
@@ -93,6 +112,13 @@ fn answer(frame: &str) -> Option<(usize, Value)> {
     let (number, payload) = rest.split_at(digits);
     let mut payload: Vec<Value> = serde_json::from_str(payload).ok()?;
     Some((number.parse().ok()?, payload.pop()?))
+}
+
+/// What a notice says, if a frame is one.
+fn notice(frame: &str) -> Option<Value> {
+    let event: Vec<Value> = serde_json::from_str(frame.strip_prefix("42/chat,")?).ok()?;
+    let [name, said] = event.try_into().ok()?;
+    (name == "system:notice").then_some(said)
 }
 
 /// A client that began to change to a WebSocket, and fell silent; dropped, it is gone.

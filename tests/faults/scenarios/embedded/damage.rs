@@ -82,6 +82,7 @@ impl Damaged {
             a_second: None,
             window: None,
             session: None,
+            bearer: None,
         });
         let connected = || async { seat.status().node };
         eventually_within(DECIDES_WITHIN, "it lets somebody in", connected).await;

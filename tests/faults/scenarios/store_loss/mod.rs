@@ -165,9 +165,10 @@ async fn r14(run: Run) -> Story {
     stage.node(2).start_again().await;
     let warned = || async { stage.node(2).said_of("maxmemory-policy noeviction").then_some(()) };
     eventually_within(Duration::from_secs(10), "the node warns of eviction", warned).await;
-    swarm.all_live().await;
-
     let loss = Loss::AckedBetween { from: 0, to: run.notes.clock.now() };
+    swarm.all_live().await;
+    swarm.acks(run.scaled(60, 400)).await;
+
     let permissions = Permissions { loss, ..Permissions::default() }
         .allow(Allowance::Resets)
         .allow(Allowance::Truncations);
