@@ -148,7 +148,7 @@ impl Roles {
                 becomes.push((by.id.clone(), Some(RoomRole::Moderator)));
             }
             let deed = if role.is_some() { Deed::Invite } else { Deed::Uninvite };
-            let act = Act { role, deed, ..concerning(room, user, by.clone()) };
+            let act = Act { deed, role, ..concerning(room, user, by.clone()) };
             let seen = vec![(by.id.clone(), mine), (user.clone(), theirs)];
             let change = Change { seen, becomes, ..self.change(act, Vec::new()) };
             if self.0.store.change(&change).await? {
