@@ -32,6 +32,8 @@ use crate::{
 const HEARTBEAT: Duration = Duration::from_secs(1);
 /// Between two tries of what fred does not try again by itself.
 const RETRY: Duration = Duration::from_millis(100);
+/// The longest wait for what it gave up for good.
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
 /// How long fred may take to let go of a connection.
 const LET_GO_WITHIN: Duration = Duration::from_secs(5);
 
@@ -286,10 +288,13 @@ async fn keep_alive(subscriber: SubscriberClient) {
     }
 }
 
-/// fred gives up on errors it takes for lasting (a cluster URL for a server that is none). They
-/// may be mended on the other side, so it is asked again.
+/// fred gives up on errors it takes for lasting (a cluster URL for a server that is none), and on a
+/// slot that moves away while it is asked for. They may be mended on the other side, so it is asked
+/// again: soon, if it had been connected for a while, else ever later.
 async fn keep_connected(client: impl ClientLike) {
+    let mut wait = RETRY;
     loop {
+        let began = Instant::now();
         match client.connect().await {
             Ok(Ok(())) => return,
             Ok(Err(failure)) => tracing::warn!(%failure, "cannot connect to Redis; trying again"),
@@ -297,6 +302,10 @@ async fn keep_connected(client: impl ClientLike) {
                 tracing::error!(%stopped, "the connection to Redis ended; trying again");
             }
         }
-        tokio::time::sleep(Duration::from_secs(5)).await;
+        if began.elapsed() > LONGEST_WAIT {
+            wait = RETRY;
+        }
+        tokio::time::sleep(wait).await;
+        wait = (wait * 2).min(LONGEST_WAIT);
     }
 }
