@@ -67,13 +67,13 @@ async fn code(log: &dyn Log, message: &Message) -> &'static str {
 #[case::redis(Redis)]
 #[tokio::test]
 async fn only_who_has_a_role_writes_in_a_private_room(#[case] backend: Backend) {
+    use RoomRole::{Member, Moderator, Owner, ReadOnly};
     let opened = backend.open().await;
     let (log, roles) = (&*opened.node.log, &*opened.node.roles);
     let den = private();
     for who in [said(&den, "ada"), Message { terms: Terms::default(), ..said(&den, "ada") }] {
         assert_eq!(code(log, &who).await, "not_member", "nobody may, whatever the terms");
     }
-    use RoomRole::{Member, Moderator, Owner, ReadOnly};
     for (role, says) in [(Member, "ok"), (ReadOnly, "forbidden"), (Moderator, "ok"), (Owner, "ok")]
     {
         give(roles, &den, "ada", role).await;
