@@ -14,7 +14,7 @@ const { values } = parseArgs({
     only: { type: "string" },
     rows: { type: "string" },
     times: { type: "string", default: "3" },
-    seconds: { type: "string", default: "5" },
+    seconds: { type: "string", default: "4" },
     growth: { type: "boolean", default: false },
     // Adds to what was measured before, instead of beginning anew.
     keep: { type: "boolean", default: false },
