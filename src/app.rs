@@ -20,7 +20,7 @@ use crate::{
     domain::id::NodeId,
     gateway::{Dialects, Gateway, Health},
     lifecycle::{Ending, Lifecycle},
-    policy::moderation::Moderation,
+    policy::{moderation::Moderation, roles::Roles},
     redis::Link,
     rooms::{Parts, Retention, Rooms, presence::Presence},
     state::AppState,
@@ -124,6 +124,7 @@ struct Backend {
     members: Arc<dyn Members>,
     sessions: Arc<dyn Sessions>,
     moderation: Arc<dyn store::moderation::Moderation>,
+    roles: Arc<dyn store::roles::Roles>,
     adapter: Arc<dyn Adapter>,
     hearing: Hearing,
     link: Option<Arc<Link>>,
@@ -144,7 +145,8 @@ impl Backend {
                     log: store.clone(),
                     members: store.clone(),
                     sessions: store.clone(),
-                    moderation: store,
+                    moderation: store.clone(),
+                    roles: store,
                     adapter,
                     hearing,
                     link: Some(link),
@@ -163,6 +165,7 @@ impl Backend {
             members: store.clone(),
             sessions: store.clone(),
             moderation: store.clone(),
+            roles: store.clone(),
             adapter,
             hearing,
             link: None,
@@ -182,8 +185,10 @@ fn assemble(
         link.count_in(&metrics);
     }
     let presence = Presence::new(backend.members.clone(), config.presence.clone(), metrics.clone());
-    let moderation =
-        Moderation::new(backend.moderation.clone(), presence.clone(), lifecycle.clone());
+    let asked = (backend.moderation.clone(), backend.roles.clone());
+    let moderation = Moderation::new(asked, presence.clone(), lifecycle.clone());
+    let most_rooms = config.limits.rooms_per_user;
+    let roles = Roles::new(backend.roles.clone(), config.rooms.clone(), most_rooms);
     let rooms = Rooms::new(Parts {
         config: config.rooms.clone(),
         typing_every: config.limits.typing_every,
@@ -209,6 +214,7 @@ fn assemble(
         guests: Guests::new(&config.auth, backend.sessions.clone()),
         tokens,
         moderation,
+        roles,
         trouble: Trouble::default(),
         metrics,
         traces: telemetry.traces().clone(),

@@ -1,7 +1,11 @@
 //! The only source of time and of ids.
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::domain::id::{ConnectionId, Epoch, MessageId, NodeId, UserId};
+use crate::domain::{
+    Invalid,
+    id::{ConnectionId, Epoch, MessageId, NodeId, RoomId, UserId},
+    room::PRIVATE,
+};
 
 /// Milliseconds since 1970, by this machine. For ages and lifetimes; never for order.
 pub fn now_ms() -> u64 {
@@ -44,6 +48,12 @@ pub fn new_node() -> NodeId {
 
 pub fn new_epoch() -> Epoch {
     random("e")
+}
+
+/// The id of a private room, which nobody guesses; it ends in what its creator would call it.
+pub fn new_private_room(called: Option<&RoomId>) -> Result<RoomId, Invalid> {
+    let called = called.map(|called| format!("_{called}")).unwrap_or_default();
+    format!("{PRIVATE}{}{called}", random_text()).parse()
 }
 
 /// A mid for whoever cannot make its own: a tutorial's page.

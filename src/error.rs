@@ -47,6 +47,10 @@ pub enum Error {
     /// No such room, or none that one may know of.
     #[error("there is no such room")]
     NotFound,
+    /// It is not as it would have to be for this: there is such a room already, or somebody else was
+    /// quicker.
+    #[error("{0}")]
+    Conflict(&'static str),
     /// The `mid` was used before, for another text.
     #[error("this mid was used before with another text; a new message needs a new mid")]
     IdempotencyConflict,
@@ -101,6 +105,11 @@ impl Error {
 
     pub fn bad_field(field: &str, invalid: &Invalid) -> Self {
         Self::BadRequest { message: invalid.to_string(), field: Some(field.to_owned()) }
+    }
+
+    /// One's role in the room is no writer's, or only its owner and moderators are writers.
+    pub fn only_reads() -> Self {
+        Self::Forbidden("you may read in this room, and not write")
     }
 
     /// The store is not there; whether the request took effect is `outcome`.

@@ -6,7 +6,7 @@ use crate::{
     auth::{guest::Guests, jwt::Tokens},
     config::Config,
     lifecycle::Lifecycle,
-    policy::moderation::Moderation,
+    policy::{moderation::Moderation, roles::Roles},
     rooms::{Rooms, presence::Presence},
     store::{log::Log, trouble::Trouble},
     telemetry::{Traces, metrics::Metrics},
@@ -25,6 +25,7 @@ pub struct AppState {
     /// None where guests come in.
     pub tokens: Option<Tokens>,
     pub moderation: Moderation,
+    pub roles: Roles,
     /// Whether the store takes what is said.
     pub trouble: Trouble,
     pub metrics: Metrics,

@@ -75,12 +75,12 @@ impl LocalAdapter {
         }
     }
 
-    /// Somebody was moderated. Dropped when there is no room; the store's version tells.
+    /// Somebody was moderated. When there is no room the gap is heard, and then the store is asked.
     pub fn publish_act(&self, act: Act) {
         let topic = act.room.clone().map_or(Topic::Global, Topic::Room);
         let mut state = self.state.lock();
         if state.topics.contains_key(&topic) && !state.offer(Heard::Act(Box::new(act))) {
-            self.dropped.fetch_add(1, Ordering::Relaxed);
+            state.gap(GapCause::Lagged);
         }
     }
 

@@ -14,8 +14,11 @@ pub struct Classic {
 }
 
 impl Classic {
-    /// A `RoomId` that decodes is valid.
+    /// A `RoomId` that decodes is valid; but pages are invited nowhere.
     pub fn validate(&self) -> Result<(), Impossible> {
-        Ok(())
+        if self.room.is_public() {
+            return Ok(());
+        }
+        Err(Impossible::new("classic.room", &self.room, "must be a public room"))
     }
 }

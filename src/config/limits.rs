@@ -41,6 +41,8 @@ pub struct Limits {
     pub renames_per_minute: NonZeroU32,
     /// Rooms a connection may be in.
     pub rooms_per_connection: usize,
+    /// Rooms that are not public a user may be in for good.
+    pub rooms_per_user: usize,
     /// Events a connection may have waiting; at it, reading from the connection pauses.
     pub queued_events: usize,
     /// Bytes a connection may have unsent; at it, the connection is closed as a slow consumer.
@@ -71,6 +73,7 @@ impl Limits {
         within("limits.typing_every", self.typing_every, ms(100)..=MINUTE)?;
         within("limits.renames_per_minute", self.renames_per_minute.get(), 1..=1_000_000)?;
         within("limits.rooms_per_connection", self.rooms_per_connection, 1..=100_000)?;
+        within("limits.rooms_per_user", self.rooms_per_user, 1..=1_000)?;
         within("limits.queued_events", self.queued_events, 1..=100_000)?;
         let bytes = ByteSize::kib(1)..=ByteSize::gib(1);
         within("limits.unsent_bytes", self.unsent_bytes, bytes)?;

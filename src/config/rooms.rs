@@ -7,12 +7,16 @@ use super::{
     Impossible,
     bounds::{HOUR, ms, within},
 };
+use crate::domain::session::Role;
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rooms {
     /// Joining or writing creates a public room; without it only rooms somebody has written in.
     pub open: bool,
+    /// The least role with which one makes a private room, and a public one of one's own.
+    pub create_private: Role,
+    pub create_public: Role,
     /// Connections of this node in one room.
     pub max_members: usize,
     /// How often a hosted room's position is compared with the store's.

@@ -10,6 +10,7 @@ use super::{
     id::{RoomId, UserId},
     nickname::Skeleton,
     presence::Person,
+    room::RoomRole,
 };
 
 /// The longest reason, in characters.
@@ -122,6 +123,12 @@ pub enum Deed {
     Revoke,
     /// Everybody waits between two messages in a room, or no more.
     SlowMode,
+    /// Only its owner and moderators speak in a room, or everybody again.
+    Announce,
+    /// Was given a role in a room.
+    Invite,
+    /// Has no role in a room any more.
+    Uninvite,
 }
 
 impl Deed {
@@ -131,7 +138,7 @@ impl Deed {
             Self::Ban => Some(Measure::Ban),
             Self::Mute => Some(Measure::Mute),
             Self::Revoke => Some(Measure::Revoke),
-            Self::Kick | Self::Unban | Self::Unmute | Self::SlowMode => None,
+            _ => None,
         }
     }
 
@@ -140,7 +147,7 @@ impl Deed {
         match self {
             Self::Unban => Some(Measure::Ban),
             Self::Unmute => Some(Measure::Mute),
-            Self::Kick | Self::Ban | Self::Mute | Self::Revoke | Self::SlowMode => None,
+            _ => None,
         }
     }
 }
@@ -164,11 +171,50 @@ pub struct Act {
     /// Of slow mode: how long everybody waits; 0: no more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pause_ms: Option<u64>,
+    /// Whether only its owner and moderators speak in the room.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub announce: Option<bool>,
+    /// The role that was given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<RoomRole>,
     #[serde(default)]
     pub reason: Reason,
 }
 
 impl Act {
+    /// One that concerns nobody yet, and nothing but everywhere.
+    pub fn new(at: u64, by: Person, deed: Deed) -> Self {
+        Self {
+            at,
+            by,
+            deed,
+            room: None,
+            subject: None,
+            until: None,
+            pause_ms: None,
+            announce: None,
+            role: None,
+            reason: Reason::default(),
+        }
+    }
+
+    /// What of a room itself it changes: where a store keeps that, and to what.
+    pub fn setting(&self) -> Option<(&'static str, u64)> {
+        match self.deed {
+            Deed::SlowMode => Some(("slow", self.pause_ms?)),
+            Deed::Announce => Some(("announce", self.announce?.into())),
+            _ => None,
+        }
+    }
+
+    /// The one user it concerns.
+    pub fn user(&self) -> Option<&UserId> {
+        match &self.subject {
+            Some(Subject::User(user)) => Some(user),
+            _ => None,
+        }
+    }
+
     /// Where a store keeps the measure that this begins or lifts.
     pub fn key(&self) -> Option<String> {
         let measure = self.deed.begins().or_else(|| self.deed.lifts())?;
@@ -195,14 +241,9 @@ mod tests {
         let by = Person { id: "mod".parse().unwrap(), name: None, classic: false };
         let subject = Some(Subject::User("g_x".parse().unwrap()));
         let act = |deed| Act {
-            at: 5,
-            by: by.clone(),
-            deed,
-            room: None,
             subject: subject.clone(),
             until: Some(9),
-            pause_ms: None,
-            reason: Reason::default(),
+            ..Act::new(5, by.clone(), deed)
         };
 
         assert_eq!(act(Deed::Ban).key().as_deref(), Some("ban u:g_x"));

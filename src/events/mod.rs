@@ -1,5 +1,7 @@
 //! Everything a client may ask, one file each, named as on the wire. An event knows no socket.
 pub mod caller;
+pub mod direct_list;
+pub mod direct_open;
 pub mod message_history;
 pub mod message_new;
 pub mod message_send;
@@ -14,13 +16,17 @@ pub mod moderation_unban;
 pub mod moderation_unmute;
 pub mod presence_changed;
 pub mod presence_get;
+pub mod room_create;
 pub mod room_head;
+pub mod room_invite;
+pub mod room_invited;
 pub mod room_join;
 pub mod room_leave;
 pub mod room_list;
 pub mod room_members;
 pub mod room_removed;
 pub mod room_reset;
+pub mod room_uninvite;
 pub mod room_update;
 pub mod say;
 pub mod session_expiring;

@@ -62,16 +62,13 @@ impl Order {
                 field: Some("until".to_owned()),
             });
         }
-        access::may_moderate(&caller.connection)?;
+        app.roles.may_moderate(self.room.as_ref(), &caller.connection).await?;
         let act = Act {
-            at,
-            by: caller.person(),
-            deed,
             room: self.room,
             subject: Some(subject),
             until: self.until,
-            pause_ms: None,
             reason: self.reason,
+            ..Act::new(at, caller.person(), deed)
         };
         app.moderation.decide(&act).await
     }
@@ -106,14 +103,10 @@ impl Withdrawal {
         let longest = auth.jwt_lifetime.max(auth.guest_lifetime) + 2 * auth.jwt_leeway;
         let longest = u64::try_from(longest.as_millis()).unwrap_or(LATEST);
         let act = Act {
-            at,
-            by: caller.person(),
-            deed: Deed::Revoke,
-            room: None,
             subject: Some(subject),
             until: Some(at.saturating_add(longest).min(LATEST)),
-            pause_ms: None,
             reason: self.reason,
+            ..Act::new(at, caller.person(), Deed::Revoke)
         };
         app.moderation.decide(&act).await
     }

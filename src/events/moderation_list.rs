@@ -6,7 +6,6 @@ use super::{Answer, Caller, ClientEvent, room_join::PageSize};
 use crate::{
     domain::{id::RoomId, moderation::Act},
     error::Result,
-    policy::access,
     state::AppState,
 };
 
@@ -33,7 +32,7 @@ impl ClientEvent for ModerationList {
     type Ack = Measures;
 
     async fn handle(self, caller: &Caller, app: &AppState) -> Result<Answer<Measures>> {
-        access::may_moderate(&caller.connection)?;
+        app.roles.may_moderate(self.room.as_ref(), &caller.connection).await?;
         let mut acts = app.moderation.laid(self.room.as_ref()).await?;
         let count = acts.len();
         acts.sort_by_key(|act| std::cmp::Reverse(act.at));

@@ -6,11 +6,10 @@ use super::{Answer, Caller, ClientEvent, room_join::PageSize};
 use crate::{
     domain::{id::RoomId, moderation::Act},
     error::Result,
-    policy::access,
     state::AppState,
 };
 
-/// Admins: every act of moderation, newest first; the last 10,000 of each room, and of those that
+/// Admins, and of a room its owner and moderators: every act of moderation, newest first; the last 10,000 of each room, and of those that
 /// were everywhere, are kept.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -32,7 +31,7 @@ impl ClientEvent for ModerationRecord {
     type Ack = Record;
 
     async fn handle(self, caller: &Caller, app: &AppState) -> Result<Answer<Record>> {
-        access::is_admin(&caller.connection)?;
+        app.roles.may_read_record(self.room.as_ref(), &caller.connection).await?;
         let acts = app.moderation.record(self.room.as_ref(), self.limit.get()).await?;
         Ok(Record { acts }.into())
     }

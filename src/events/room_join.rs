@@ -14,10 +14,10 @@ use crate::{
         id::{Epoch, RoomId},
         message::Entry,
         position::{Cursor, ResetReason},
-        room::Place,
-        session::Role,
+        room::{Place, RoomRole},
     },
     error::{Error, Result},
+    policy::moderation::Entry as Admitted,
     rooms::Past,
     state::AppState,
     store::log::LONGEST_PAGE,
@@ -109,7 +109,9 @@ pub struct RoomJoined {
 /// What one is in this room.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Me {
-    pub role: Role,
+    pub role: RoomRole,
+    /// Only the owner and moderators speak here.
+    pub announce: bool,
     /// Until when one may not speak here, ms since 1970; 9007199254740991: for ever.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub muted_until: Option<u64>,
@@ -128,10 +130,18 @@ impl ClientEvent for RoomJoin {
         self.may_enter(caller, app).await?;
         let entered = app.rooms.enter(&caller.connection, &self.room)?;
         let standing = &caller.connection.standing;
-        let (ready, muted) =
+        let (ready, entry) =
             tokio::join!(entered.ready(), app.moderation.may_enter(&self.room, standing));
         ready?;
-        let muted_until = muted?.map(|act| act.until.unwrap_or(FOR_EVER));
+        let Admitted { seat, mute, .. } = match entry {
+            Ok(entry) => entry,
+            Err(error) => {
+                drop(entered);
+                return Err(self.is_out(error, caller, app).await);
+            }
+        };
+        caller.connection.take_seat(&self.room, seat);
+        let muted_until = mute.map(|act| act.until.unwrap_or(FOR_EVER));
         let place = Place::Room(self.room.clone());
         let read = async {
             let count = app.presence.enter(&place, &caller.member()).await?.count;
@@ -150,9 +160,10 @@ impl ClientEvent for RoomJoin {
         if !caller.connection.is_in(&self.room) {
             // Sent out meanwhile.
             app.presence.leave(&place, &caller.connection.id, false).await;
-            return Err(Error::Banned { retry_after_ms: None });
+            let says = app.moderation.may_enter(&self.room, standing).await.err();
+            return Err(says.unwrap_or(Error::Banned { retry_after_ms: None }));
         }
-        let me = Me { role: caller.identity().role, muted_until };
+        let me = Me { role: seat.role, announce: seat.announce, muted_until };
         let joined = joined(past, count, me);
         let read = joined.epoch.clone().map(|epoch| (epoch, joined.upto));
         let head = joined.head;
@@ -168,16 +179,34 @@ impl RoomJoin {
         if caller.connection.rooms().len() >= app.config.limits.rooms_per_connection {
             return Err(Error::LimitExceeded("this connection is in as many rooms as it may be"));
         }
-        if app.config.rooms.open {
+        let is_public = self.room.is_public();
+        if is_public && app.config.rooms.open {
             return Ok(());
         }
         caller.buckets.guess()?;
-        let heads = app.log.heads(std::slice::from_ref(&self.room)).await?;
-        if heads.iter().any(Option::is_some) {
-            return Ok(());
+        match app.moderation.may_enter(&self.room, &caller.connection.standing).await {
+            Ok(entry) if entry.is_founded => return Ok(()),
+            Ok(_) => {
+                let heads = app.log.heads(std::slice::from_ref(&self.room)).await?;
+                if !heads.iter().all(Option::is_none) {
+                    return Ok(());
+                }
+            }
+            Err(Error::NotFound) => {}
+            Err(error) => return Err(error),
         }
         caller.buckets.miss()?;
         Err(Error::NotFound)
+    }
+
+    /// Who comes in again and may not: word that they are out was lost.
+    async fn is_out(&self, error: Error, caller: &Caller, app: &AppState) -> Error {
+        if matches!(error, Error::NotFound | Error::Banned { .. }) {
+            app.rooms.leave(&caller.connection, &self.room);
+            let place = Place::Room(self.room.clone());
+            app.presence.leave(&place, &caller.connection.id, false).await;
+        }
+        error
     }
 }
 

@@ -1,4 +1,4 @@
-//! `room:update`: how a room is kept: its slow mode.
+//! `room:update`: how a room is kept: its slow mode, and who speaks.
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -10,8 +10,7 @@ use crate::{
         id::RoomId,
         moderation::{Act, Deed, Reason},
     },
-    error::Result,
-    policy::access,
+    error::{Error, Result},
     state::AppState,
 };
 
@@ -30,13 +29,18 @@ impl TryFrom<u64> for Pause {
     }
 }
 
-/// Moderators: puts a room into slow mode, or out of it.
+/// Moderators: puts a room into slow mode or out of it, and says who speaks there. Give one of the
+/// two, or both.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RoomUpdate {
     room: RoomId,
     /// How long each author waits between two messages, in ms; 0: no more.
-    slow_mode_ms: Pause,
+    #[serde(default)]
+    slow_mode_ms: Option<Pause>,
+    /// Whether only the owner and moderators speak.
+    #[serde(default)]
+    announce: Option<bool>,
     /// For the record.
     #[serde(default)]
     reason: Reason,
@@ -47,18 +51,23 @@ impl ClientEvent for RoomUpdate {
     type Ack = Done;
 
     async fn handle(self, caller: &Caller, app: &AppState) -> Result<Answer<Done>> {
-        access::may_moderate(&caller.connection)?;
-        let act = Act {
-            at: clock::now_ms(),
-            by: caller.person(),
-            deed: Deed::SlowMode,
-            room: Some(self.room),
-            subject: None,
-            until: None,
-            pause_ms: Some(self.slow_mode_ms.0),
-            reason: self.reason,
+        let Self { room, slow_mode_ms, announce, reason } = self;
+        if slow_mode_ms.is_none() && announce.is_none() {
+            return Err(Error::bad_request("give slow_mode_ms or announce"));
+        }
+        app.roles.may_moderate(Some(&room), &caller.connection).await?;
+        let act = |deed| Act {
+            room: Some(room.clone()),
+            reason: reason.clone(),
+            ..Act::new(clock::now_ms(), caller.person(), deed)
         };
-        app.moderation.decide(&act).await?;
+        if let Some(Pause(pause)) = slow_mode_ms {
+            let act = Act { pause_ms: Some(pause), ..act(Deed::SlowMode) };
+            app.moderation.decide(&act).await?;
+        }
+        if announce.is_some() {
+            app.moderation.decide(&Act { announce, ..act(Deed::Announce) }).await?;
+        }
         Ok(Done {}.into())
     }
 }

@@ -5,7 +5,10 @@ use serde::Serialize;
 use super::ServerEvent;
 use crate::{
     config::Config,
-    domain::{durability::Durability, id::ConnectionId, message::LONGEST_TEXT, session::Identity},
+    domain::{
+        durability::Durability, id::ConnectionId, message::LONGEST_TEXT, room::Membership,
+        session::Identity,
+    },
     store::log::LONGEST_PAGE,
 };
 
@@ -30,8 +33,10 @@ pub struct SessionReady<'a> {
     /// When the connection is closed unless `session:refresh` brings another token, ms since 1970.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<u64>,
-    /// Rooms one is in for good; they come with lasting memberships.
-    pub rooms: [(); 0],
+    /// The private rooms and direct conversations one is in for good; join them to hear them. Absent:
+    /// the store could not say; ask `room:list` and `direct:list`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rooms: Option<&'a [Membership]>,
 }
 
 /// What one connection may do.

@@ -17,8 +17,7 @@ impl ClientEvent for TypingStart {
     type Ack = Done;
 
     async fn handle(self, caller: &Caller, app: &AppState) -> Result<Answer<Done>> {
-        access::member_of(&self.room, &caller.connection)?;
-        access::may_speak(&caller.connection)?;
+        access::may_write_in(&self.room, &caller.connection)?;
         if caller.buckets.begins_typing(&self.room) {
             app.rooms.tell_typing(&self.room, caller.person(), true).await?;
         }

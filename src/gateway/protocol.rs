@@ -11,8 +11,9 @@ use crate::{
     error::{Error, Outcome, Refusal},
     events::{
         ClientEvent, ServerEvent, message_new::MessageNew, presence_changed::PresenceChanged,
-        room_head::RoomHead, room_removed::RoomRemoved, room_reset::RoomReset,
-        session_expiring::SessionExpiring, session_ready::SessionReady, typing::Typing,
+        room_head::RoomHead, room_invited::RoomInvited, room_removed::RoomRemoved,
+        room_reset::RoomReset, session_expiring::SessionExpiring, session_ready::SessionReady,
+        typing::Typing,
     },
 };
 
@@ -48,6 +49,7 @@ pub fn server_events() -> Vec<Described> {
         Described::told::<Typing<'_>>(),
         Described::told::<RoomReset<'_>>(),
         Described::told::<RoomHead<'_>>(),
+        Described::told::<RoomInvited<'_>>(),
         Described::told::<RoomRemoved<'_>>(),
         Described::told::<SessionExpiring>(),
         Described::noticed::<super::Notice>(super::Notice::NAME),
@@ -137,6 +139,7 @@ fn sample(code: crate::error::Code) -> Error {
         C::SlowMode => Error::SlowMode { retry_after_ms: wait },
         C::NotMember => Error::NotMember,
         C::NotFound => Error::NotFound,
+        C::Conflict => Error::Conflict("there is such a room already, or somebody was quicker"),
         C::IdempotencyConflict => Error::IdempotencyConflict,
         C::TooLarge => Error::TooLarge {
             message: "a text or an event is larger than allowed".to_owned(),

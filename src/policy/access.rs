@@ -1,4 +1,5 @@
-//! Who may do what in which room. Every room is public, and members may speak unless they are muted.
+//! Who may do what in which room, as far as this node can tell. What only the store can is asked of
+//! [`super::roles`] and [`super::moderation`]; whether a message is taken, of the append itself.
 use crate::{
     clock,
     domain::{id::RoomId, session::Role},
@@ -22,6 +23,17 @@ pub fn may_speak(connection: &Connection) -> Result<()> {
     Err(Error::Muted { retry_after_ms })
 }
 
+/// Whether one's messages would be taken here: asked of what is shown of somebody, and not kept.
+pub fn may_write_in(room: &RoomId, connection: &Connection) -> Result<()> {
+    member_of(room, connection)?;
+    may_speak(connection)?;
+    match connection.seat(room) {
+        Some(seat) if !seat.may_speak() => Err(Error::only_reads()),
+        _ => Ok(()),
+    }
+}
+
+/// Whether one keeps order everywhere. In one room: [`super::roles::Roles::may_moderate`].
 pub fn may_moderate(connection: &Connection) -> Result<()> {
     if connection.standing.role().moderates() {
         return Ok(());

@@ -4,3 +4,4 @@ pub mod access;
 pub mod admission;
 pub mod moderation;
 pub mod rate_limit;
+pub mod roles;

@@ -19,7 +19,7 @@ use crate::{
     domain::{
         id::RoomId,
         moderation::{Act, Deed, Measure, Subject},
-        room::Place,
+        room::{Place, RoomRole, Seat},
         view::View,
     },
     error::{Error, Result},
@@ -37,7 +37,8 @@ const ROOMS_AT_ONCE: usize = 200;
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct RoomRemoved<'a> {
     pub room: &'a RoomId,
-    /// `kick`, after which one may come back at once, or `ban`.
+    /// `kick`, after which one may come back at once, `ban`, or `uninvite`: it is not one's room any
+    /// more.
     pub reason: Deed,
     /// Until when one may not come back, ms since 1970. Absent: for ever, or not at all.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -48,12 +49,23 @@ impl RoomRemoved<'_> {
     pub const NAME: &'static str = "room:removed";
 }
 
+/// How somebody comes into a room.
+#[derive(Debug)]
+pub struct Entry {
+    pub seat: Seat,
+    /// They may not speak there.
+    pub mute: Option<Act>,
+    /// Somebody has a role there.
+    pub is_founded: bool,
+}
+
 /// Cheap to clone.
 #[derive(Clone)]
 pub struct Moderation(Arc<Inner>);
 
 struct Inner {
     store: Arc<dyn store::moderation::Moderation>,
+    roles: Arc<dyn store::roles::Roles>,
     presence: Presence,
     lifecycle: Lifecycle,
     everywhere: RwLock<Everywhere>,
@@ -108,12 +120,12 @@ fn withdraws(act: &Act, standing: &Standing) -> bool {
 
 impl Moderation {
     pub fn new(
-        store: Arc<dyn store::moderation::Moderation>,
+        (store, roles): (Arc<dyn store::moderation::Moderation>, Arc<dyn store::roles::Roles>),
         presence: Presence,
         lifecycle: Lifecycle,
     ) -> Self {
         let (everywhere, doubt) = (RwLock::default(), Notify::new());
-        Self(Arc::new(Inner { store, presence, lifecycle, everywhere, doubt }))
+        Self(Arc::new(Inner { store, roles, presence, lifecycle, everywhere, doubt }))
     }
 
     /// Whether everything was known once.
@@ -151,13 +163,21 @@ impl Moderation {
         }
     }
 
-    /// Whether a connection may come into a room; if so, until when it may not speak there.
-    pub async fn may_enter(&self, room: &RoomId, standing: &Standing) -> Result<Option<Act>> {
-        let held = self.0.store.held(room, &standing.held_by()).await?;
-        match held.ban {
-            Some(act) => Err(Error::Banned { retry_after_ms: act.left(clock::now_ms()) }),
-            None => Ok(held.mute),
+    /// Whether a connection may come into a room; if so, as what. A room that is not theirs is none.
+    pub async fn may_enter(&self, room: &RoomId, standing: &Standing) -> Result<Entry> {
+        let held = self.0.store.held(room, standing.user(), &standing.held_by()).await?;
+        let role = match held.role {
+            Some(role) => role,
+            None if !room.is_public() => return Err(Error::NotFound),
+            None if standing.role().moderates() => RoomRole::Moderator,
+            None => RoomRole::Guest,
+        };
+        let (ban, mute) = if role.moderates() { (None, None) } else { (held.ban, held.mute) };
+        if let Some(act) = ban {
+            return Err(Error::Banned { retry_after_ms: act.left(clock::now_ms()) });
         }
+        let seat = Seat { role, announce: held.announce };
+        Ok(Entry { seat, mute, is_founded: held.is_founded })
     }
 
     pub async fn decide(&self, act: &Act) -> Result<()> {
@@ -251,26 +271,75 @@ impl Moderation {
                 self.send_out(&act, room, rooms);
             }
         }
+        if room.is_public() { Ok(()) } else { self.look_for_strangers(room, rooms).await }
+    }
+
+    /// Sends out who has no role any more, and notes the roles of the others.
+    async fn look_for_strangers(&self, room: &RoomId, rooms: &Rooms) -> Result<()> {
+        let here: Vec<_> = rooms.connections().into_iter().filter(|c| c.is_in(room)).collect();
+        let users: Vec<_> = here.iter().map(|connection| connection.user.clone()).collect();
+        let roles = self.0.roles.roles(room, &users).await?;
+        for (connection, role) in here.iter().zip(roles) {
+            match role {
+                Some(role) => connection.change_seat(room, |seat| seat.role = role),
+                None => self.remove(connection, room, (Deed::Uninvite, None), rooms),
+            }
+        }
         Ok(())
     }
 
     fn send_out(&self, act: &Act, room: &RoomId, rooms: &Rooms) {
         for connection in rooms.connections() {
-            if !connection.is_in(room) || !concerns(act, &connection) {
+            let keeps_order = || connection.seat(room).is_some_and(|seat| seat.role.moderates());
+            if connection.is_in(room) && concerns(act, &connection) && !keeps_order() {
+                self.remove(&connection, room, (act.deed, act.until), rooms);
+            }
+        }
+    }
+
+    /// Takes a connection out of a room, and says why.
+    fn remove(
+        &self,
+        connection: &Arc<Connection>,
+        room: &RoomId,
+        (reason, until): (Deed, Option<u64>),
+        rooms: &Rooms,
+    ) {
+        if !connection.view().meets(View::NATIVE) {
+            // A tutorial's page is in its room for as long as it is connected.
+            return connection.close(reason_of(reason));
+        }
+        rooms.leave(connection, room);
+        let removed = RoomRemoved { room, reason, until };
+        connection.push(&Frame::new(RoomRemoved::NAME, &removed));
+        let (presence, place) = (self.0.presence.clone(), Place::Room(room.clone()));
+        let id = connection.id.clone();
+        self.0.lifecycle.spawn(async move {
+            presence.leave(&place, &id, false).await;
+        });
+    }
+
+    /// Somebody's role in a room, or the room itself, is another from now on.
+    fn heed_change(&self, act: &Act, room: &RoomId, rooms: &Rooms) {
+        for connection in rooms.connections() {
+            if !connection.is_in(room) {
                 continue;
             }
-            if !connection.view().meets(View::NATIVE) {
-                // A tutorial's page is in its room for as long as it is connected.
-                connection.close(reason_of(act.deed));
-                continue;
+            if let Some(announce) = act.announce {
+                connection.change_seat(room, |seat| seat.announce = announce);
             }
-            rooms.leave(&connection, room);
-            let removed = RoomRemoved { room, reason: act.deed, until: act.until };
-            connection.push(&Frame::new(RoomRemoved::NAME, &removed));
-            let (presence, place) = (self.0.presence.clone(), Place::Room(room.clone()));
-            self.0.lifecycle.spawn(async move {
-                presence.leave(&place, &connection.id, false).await;
-            });
+            if act.user() != Some(&connection.user) {
+                // Who hands a room on keeps order in it.
+                if act.role == Some(RoomRole::Owner) && act.by.id == connection.user {
+                    connection.change_seat(room, |seat| seat.role = RoomRole::Moderator);
+                }
+            } else if let Some(role) = act.role {
+                connection.change_seat(room, |seat| seat.role = role);
+            } else if act.deed == Deed::Uninvite && room.is_public() {
+                connection.change_seat(room, |seat| seat.role = RoomRole::Guest);
+            } else if act.deed == Deed::Uninvite {
+                self.remove(&connection, room, (act.deed, None), rooms);
+            }
         }
     }
 }
@@ -315,8 +384,12 @@ fn reason_of(deed: Deed) -> CloseReason {
 impl Heed for Moderation {
     fn heed(&self, act: &Act, rooms: &Rooms) {
         if let Some(room) = &act.room {
-            if matches!(act.deed, Deed::Ban | Deed::Kick) {
-                self.send_out(act, room, rooms);
+            match act.deed {
+                Deed::Ban | Deed::Kick => self.send_out(act, room, rooms),
+                Deed::Invite | Deed::Uninvite | Deed::Announce => {
+                    self.heed_change(act, room, rooms);
+                }
+                _ => {}
             }
             return;
         }

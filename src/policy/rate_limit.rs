@@ -38,6 +38,8 @@ const SHORTEST_WAIT: Duration = Duration::from_secs(2);
 /// it was told to; more is abuse.
 const REFUSALS: (NonZeroU32, NonZeroU32) =
     (NonZeroU32::new(100).unwrap(), NonZeroU32::new(500).unwrap());
+/// Rooms made, conversations begun and roles given, a minute.
+const CONTACTS: NonZeroU32 = NonZeroU32::new(60).unwrap();
 /// A rate above this is none, and the store is spared the counting.
 const MOST_COUNTED: u32 = 100_000;
 /// Seconds a message may be on its way to the store.
@@ -67,6 +69,7 @@ pub struct Buckets {
     renames: DefaultDirectRateLimiter,
     refreshes: DefaultDirectRateLimiter,
     unknown: DefaultDirectRateLimiter,
+    contacts: DefaultDirectRateLimiter,
     paces: (Pace, Pace),
     typing: Mutex<HashMap<RoomId, Typed>>,
     typing_every: Duration,
@@ -87,6 +90,7 @@ impl Buckets {
             renames: RateLimiter::direct(Quota::per_minute(limits.renames_per_minute)),
             refreshes: RateLimiter::direct(Quota::per_minute(REFRESHES)),
             unknown: RateLimiter::direct(Quota::per_minute(UNKNOWN)),
+            contacts: RateLimiter::direct(Quota::per_minute(CONTACTS)),
             paces: paces(limits),
             typing: Mutex::default(),
             typing_every: limits.typing_every,
@@ -128,6 +132,11 @@ impl Buckets {
 
     pub fn refresh(&self) -> Result<()> {
         take(&self.refreshes)
+    }
+
+    /// Called with whatever reaches for somebody else, or is kept for good.
+    pub fn contact(&self) -> Result<()> {
+        take(&self.contacts)
     }
 
     /// On what terms a message is taken whose author may be meant by these.

@@ -1,5 +1,8 @@
 //! A connection as rooms see it: who it is, in which words it hears, and where its frames go.
-use std::{collections::HashSet, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use parking_lot::Mutex;
 
@@ -9,6 +12,7 @@ use super::{
 };
 use crate::domain::{
     id::{ConnectionId, RoomId, UserId},
+    room::Seat,
     view::View,
 };
 
@@ -20,7 +24,8 @@ pub struct Connection {
     view: Mutex<View>,
     /// Free-form names it put itself under; see [`crate::adapter::Audience::Group`].
     groups: Mutex<HashSet<String>>,
-    rooms: Mutex<HashSet<RoomId>>,
+    /// What it is in each; `None`: the store has not said yet.
+    rooms: Mutex<HashMap<RoomId, Option<Seat>>>,
 }
 
 impl Connection {
@@ -63,15 +68,34 @@ impl Connection {
     }
 
     pub fn is_in(&self, room: &RoomId) -> bool {
-        self.rooms.lock().contains(room)
+        self.rooms.lock().contains_key(room)
     }
 
     pub fn rooms(&self) -> Vec<RoomId> {
-        self.rooms.lock().iter().cloned().collect()
+        self.rooms.lock().keys().cloned().collect()
+    }
+
+    /// What it is in a room it is in, as far as this node has heard: enough for what is not kept.
+    pub fn seat(&self, room: &RoomId) -> Option<Seat> {
+        self.rooms.lock().get(room).copied().flatten()
+    }
+
+    /// What the store said when it came.
+    pub fn take_seat(&self, room: &RoomId, seat: Seat) {
+        if let Some(known) = self.rooms.lock().get_mut(room) {
+            *known = Some(seat);
+        }
+    }
+
+    /// What it is has changed.
+    pub fn change_seat(&self, room: &RoomId, change: impl FnOnce(&mut Seat)) {
+        if let Some(Some(seat)) = self.rooms.lock().get_mut(room) {
+            change(seat);
+        }
     }
 
     pub(super) fn note_room(&self, room: &RoomId) {
-        self.rooms.lock().insert(room.clone());
+        self.rooms.lock().entry(room.clone()).or_default();
     }
 
     pub(super) fn forget_room(&self, room: &RoomId) {

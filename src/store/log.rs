@@ -69,6 +69,8 @@ pub struct Resumed {
 ///   backend is configured for. An error of outcome `unknown` may or may not have happened.
 /// * The same mid with the same text again is `dup` with the first position, for the configured
 ///   idempotency time; with another text it is [`crate::error::Error::IdempotencyConflict`].
+/// * Whoever has no role in a room that is not public writes nothing there, whatever the terms:
+///   [`crate::error::Error::NotMember`].
 /// * Numbers rise by one within an epoch. Retention removes from the front only.
 /// * Pages hold at most [`LONGEST_PAGE`] entries and [`LARGEST_PAGE`] bytes, whichever is less.
 #[async_trait]
@@ -89,6 +91,6 @@ pub trait Log: Send + Sync {
     /// The mid at a number, if it is kept.
     async fn mid_at(&self, room: &RoomId, seq: u64) -> Result<Option<MessageId>>;
 
-    /// Rooms somebody has written in, by id, after `after`.
+    /// Public rooms somebody has written in, by id, after `after`.
     async fn rooms(&self, after: Option<&RoomId>, limit: usize) -> Result<Vec<RoomId>>;
 }

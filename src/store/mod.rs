@@ -7,5 +7,6 @@ pub mod log;
 pub mod members;
 pub mod moderation;
 pub mod redis;
+pub mod roles;
 pub mod sessions;
 pub mod trouble;

@@ -4,8 +4,9 @@ use async_trait::async_trait;
 
 use crate::{
     domain::{
-        id::RoomId,
+        id::{RoomId, UserId},
         moderation::{Act, Subject},
+        room::RoomRole,
     },
     error::Result,
 };
@@ -24,11 +25,16 @@ pub struct Laid {
     pub acts: Vec<Act>,
 }
 
-/// What holds in a room against somebody.
+/// What a room is, and what somebody is there: what holds against them, and what they may do.
 #[derive(Debug, Clone, Default)]
 pub struct Held {
     pub ban: Option<Act>,
     pub mute: Option<Act>,
+    pub role: Option<RoomRole>,
+    /// Only its owner and moderators speak.
+    pub announce: bool,
+    /// Somebody has a role there.
+    pub is_founded: bool,
 }
 
 /// Moderation. Every backend promises:
@@ -37,7 +43,8 @@ pub struct Held {
 ///   **one** atomic step. What holds in a room is told on that room's topic.
 /// * [`super::log::Log::append`] asks what holds in its room within its own step: once `decide` has
 ///   returned, nobody it concerns is heard in that room any more, on any node.
-/// * A measure that has run out does not hold, also if it is still there.
+/// * A measure that has run out does not hold, also if it is still there; none of a room's own holds
+///   against whoever moderates it.
 #[async_trait]
 pub trait Moderation: Send + Sync {
     async fn decide(&self, act: &Act) -> Result<()>;
@@ -51,8 +58,8 @@ pub trait Moderation: Send + Sync {
     /// The same of each of these rooms, in the order asked; 0: nothing was ever decided there.
     async fn versions(&self, rooms: &[RoomId]) -> Result<Vec<u64>>;
 
-    /// What holds in a room against whoever is known as any of these.
-    async fn held(&self, room: &RoomId, known_as: &[Subject]) -> Result<Held>;
+    /// What a user is in a room, and what holds there against whoever is known as any of these.
+    async fn held(&self, room: &RoomId, user: &UserId, known_as: &[Subject]) -> Result<Held>;
 
     /// The newest acts of a room, or (`None`) of everywhere, newest first.
     async fn record(&self, room: Option<&RoomId>, limit: usize) -> Result<Vec<Act>>;

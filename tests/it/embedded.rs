@@ -22,6 +22,7 @@ use hubbub::{
     },
 };
 use redb::TableDefinition;
+use rstest::rstest;
 use tempfile::TempDir;
 
 use crate::contract::{backend::Settings, words::*};
@@ -133,9 +134,9 @@ fn a_file_that_is_no_store_is_refused() {
 fn a_store_of_a_newer_release_is_refused() {
     let (_folder, path) = folder();
     drop(open(&path).unwrap());
-    pretend(&path, b'3', &[]);
+    pretend(&path, b'4', &[]);
     let says = refusal(&path);
-    assert!(says.contains("its schema is 3") && says.contains("newer release"), "{says}");
+    assert!(says.contains("its schema is 4") && says.contains("newer release"), "{says}");
 }
 
 /// Makes a file look as if a release of this schema, which had not these tables, had written it.
@@ -154,13 +155,19 @@ fn pretend(path: &Path, schema: u8, without: &[&str]) {
     txn.commit().unwrap();
 }
 
+#[rstest]
+#[case::before_moderation(b'1', &["rules", "record", "theirs"])]
+#[case::before_roles(b'2', &["theirs"])]
 #[tokio::test]
-async fn a_store_from_before_there_was_moderation_is_taken_as_it_is() {
+async fn a_store_of_an_older_release_is_taken_as_it_is(
+    #[case] schema: u8,
+    #[case] without: &[&str],
+) {
     let (_folder, path) = folder();
     let store = open(&path).unwrap();
     write(&*store, "lobby", 3).await;
     drop(store);
-    pretend(&path, b'1', &["rules", "record"]);
+    pretend(&path, schema, without);
 
     let store = open(&path).unwrap();
     write(&*store, "lobby", 1).await;

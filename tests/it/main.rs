@@ -17,6 +17,7 @@ mod native;
 mod order;
 mod position;
 mod presence;
+mod private;
 mod restarts;
 mod rooms;
 mod shutdown;

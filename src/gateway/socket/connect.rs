@@ -81,6 +81,8 @@ struct Admitted {
     identity: Identity,
     standing: Standing,
     is_named: bool,
+    /// Whether it can have been here before.
+    is_known: bool,
     device: Option<String>,
 }
 
@@ -174,7 +176,7 @@ impl Gateway {
         if is_known {
             self.has_a_place_left(&identity.id).await?;
         }
-        Ok(Admitted { identity, standing, is_named, device: auth.device })
+        Ok(Admitted { identity, standing, is_named, is_known, device: auth.device })
     }
 
     /// Whether the token says what its bearer is called comes third.
@@ -217,11 +219,17 @@ impl Gateway {
         &self,
         socket: &Arc<Socket<LocalAdapter>>,
         outbox: Arc<SocketOutbox>,
-        Admitted { identity, standing, is_named, device }: Admitted,
+        Admitted { identity, standing, is_named, is_known, device }: Admitted,
     ) -> Result<()> {
         let session = match self.app.tokens {
             Some(_) => None,
             None => Some(self.app.guests.session(&identity).await?),
+        };
+        // Nobody waits for a store that is away, and whoever is new is in no room yet.
+        let rooms = if is_known {
+            self.app.roles.rooms_of(&identity.id).await.ok()
+        } else {
+            Some(Vec::new())
         };
         let id = clock::new_connection();
         let expires_at = standing.expires_at();
@@ -237,7 +245,7 @@ impl Gateway {
             limits: self.app.config.as_ref().into(),
             server_time: clock::now_ms(),
             expires_at,
-            rooms: [],
+            rooms: rooms.as_deref(),
         };
         let ready = Frame::new(SessionReady::NAME, &ready);
         let caller = Caller::new(connection.clone(), identity, &self.app.config.limits);

@@ -137,7 +137,9 @@ impl Logs {
                 let damaged = |_| Fault::Damaged("a room's name cannot be read".to_owned());
                 let room: RoomId = key.value().parse().map_err(damaged)?;
                 Meta::read(&room, value.value())?;
-                list.push(room);
+                if room.is_public() {
+                    list.push(room);
+                }
             }
         }
         Ok(list)

@@ -8,6 +8,7 @@ mod log;
 mod members;
 mod moderation;
 mod paces;
+mod roles;
 mod sessions;
 mod tables;
 #[cfg(test)]

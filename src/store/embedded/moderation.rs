@@ -11,17 +11,24 @@ use super::{
 use crate::{
     clock,
     domain::{
-        id::RoomId,
+        id::{RoomId, UserId},
         message::Message,
-        moderation::{Act, Deed, Measure, Subject},
+        moderation::{Act, Measure, Subject},
+        room::{RoomRole, Seat},
     },
     error::{Error, Result},
     store::moderation::{Held, LONGEST_RECORD, Laid, MOST_MEASURES, Moderation},
 };
 
 /// Fields that are no measure.
-const VERSION: &str = "version";
+pub(super) const VERSION: &str = "version";
 const SLOW: &str = "slow";
+pub(super) const ANNOUNCE: &str = "announce";
+/// How many have a role.
+pub(super) const ROLES: &str = "roles";
+const FIELDS: [&str; 4] = [VERSION, SLOW, ANNOUNCE, ROLES];
+/// What a role's field begins with.
+const ROLE: &str = "role ";
 
 fn scope(room: Option<&RoomId>) -> &str {
     room.map_or("", RoomId::as_str)
@@ -36,8 +43,27 @@ fn act_key(scope: &str, number: u64) -> String {
     format!("act {scope}, {number}")
 }
 
+/// What a user is in a room.
+pub(super) fn role(
+    rules: &impl ReadableTable<(&'static str, &'static str), &'static [u8]>,
+    room: &RoomId,
+    user: &UserId,
+) -> Result<Option<RoomRole>, Fault> {
+    let name = role_field(user);
+    let text = field(rules, room.as_str(), &name)?;
+    let read = |text: String| {
+        let says = || Fault::Damaged(format!("{} cannot be read", rule_key(room.as_str(), &name)));
+        text.parse().map_err(|_| says())
+    };
+    text.map(read).transpose()
+}
+
+pub(super) fn role_field(user: &UserId) -> String {
+    format!("{ROLE}{user}")
+}
+
 /// One field of what holds.
-fn field(
+pub(super) fn field(
     rules: &impl ReadableTable<(&'static str, &'static str), &'static [u8]>,
     scope: &str,
     name: &str,
@@ -46,7 +72,7 @@ fn field(
     row.map(|row| unseal(&rule_key(scope, name), row.value()).map(str::to_owned)).transpose()
 }
 
-fn number(text: Option<String>) -> u64 {
+pub(super) fn number(text: Option<String>) -> u64 {
     text.and_then(|text| text.parse().ok()).unwrap_or(0)
 }
 
@@ -81,8 +107,15 @@ pub(super) fn pause(
     now: u64,
 ) -> Result<Result<u64>, Fault> {
     let (room, known_as) = (&message.room, &message.terms.known_as);
-    // Nearly no room has any: then nothing is asked.
-    if known_as.is_empty() || field(rules, room.as_str(), VERSION)?.is_none() {
+    // Nearly no public room has any rules: then nothing is asked.
+    let is_free = known_as.is_empty() || field(rules, room.as_str(), VERSION)?.is_none();
+    if room.is_public() && is_free {
+        return Ok(Ok(0));
+    }
+    let Some(role) = role_in(rules, room, message.author.user())? else {
+        return Ok(Err(Error::NotMember));
+    };
+    if role.moderates() {
         return Ok(Ok(0));
     }
     if let Some(act) = against(rules, (room, Measure::Ban), known_as, now)? {
@@ -91,7 +124,21 @@ pub(super) fn pause(
     if let Some(act) = against(rules, (room, Measure::Mute), known_as, now)? {
         return Ok(Err(Error::Muted { retry_after_ms: act.left(now) }));
     }
+    let announce = number(field(rules, room.as_str(), ANNOUNCE)?) == 1;
+    if !(Seat { role, announce }).may_speak() {
+        return Ok(Err(Error::only_reads()));
+    }
     Ok(Ok(number(field(rules, room.as_str(), SLOW)?)))
+}
+
+/// What a user is in a room; `None`: it is nobody's who has no role there.
+fn role_in(
+    rules: &impl ReadableTable<(&'static str, &'static str), &'static [u8]>,
+    room: &RoomId,
+    user: &UserId,
+) -> Result<Option<RoomRole>, Fault> {
+    let role = role(rules, room, user)?;
+    Ok(role.or_else(|| room.is_public().then_some(RoomRole::Guest)))
 }
 
 /// Does what the act says, and records it. A refusal comes before the first write.
@@ -101,15 +148,13 @@ pub(super) fn decide(tables: &mut Tables<'_>, act: &Act) -> Result<Result<()>, F
         Ok(json) => json,
         Err(error) => return Ok(Err(anyhow::Error::from(error).into())),
     };
-    let change = match (act.key(), act.pause_ms) {
-        (Some(key), _) if act.deed.begins().is_some() => Some((key, Some(json.clone()))),
-        (Some(key), _) => Some((key, None)),
-        (None, Some(pause)) if act.deed == Deed::SlowMode => {
-            Some((SLOW.to_owned(), Some(pause.to_string())))
-        }
-        _ => None,
+    let change = match (act.setting(), act.key()) {
+        (Some((name, value)), _) => Some((name.to_owned(), Some(value.to_string()))),
+        (None, Some(key)) => Some((key, act.deed.begins().is_some().then(|| json.clone()))),
+        (None, None) => None,
     };
     if let Some((key, Some(_))) = &change
+        && act.deed.begins().is_some()
         && field(&tables.rules, scope, key)?.is_none()
         && !has_room(tables, scope)?
     {
@@ -120,16 +165,27 @@ pub(super) fn decide(tables: &mut Tables<'_>, act: &Act) -> Result<Result<()>, F
         Some((key, None)) => drop(tables.rules.remove((scope, key.as_str()))?),
         None => {}
     }
-    let version = number(field(&tables.rules, scope, VERSION)?) + 1;
-    put(tables, scope, VERSION, &version.to_string())?;
-    tables.record.insert((scope, version), seal(&act_key(scope, version), &json).as_slice())?;
-    if let Some(old) = version.checked_sub(LONGEST_RECORD as u64) {
-        tables.record.remove((scope, old))?;
-    }
+    record(tables, scope, &json)?;
     Ok(Ok(()))
 }
 
-fn put(tables: &mut Tables<'_>, scope: &str, name: &str, text: &str) -> Result<(), Fault> {
+/// Keeps an act on record.
+pub(super) fn record(tables: &mut Tables<'_>, scope: &str, json: &str) -> Result<(), Fault> {
+    let version = number(field(&tables.rules, scope, VERSION)?) + 1;
+    put(tables, scope, VERSION, &version.to_string())?;
+    tables.record.insert((scope, version), seal(&act_key(scope, version), json).as_slice())?;
+    if let Some(old) = version.checked_sub(LONGEST_RECORD as u64) {
+        tables.record.remove((scope, old))?;
+    }
+    Ok(())
+}
+
+pub(super) fn put(
+    tables: &mut Tables<'_>,
+    scope: &str,
+    name: &str,
+    text: &str,
+) -> Result<(), Fault> {
     tables.rules.insert((scope, name), seal(&rule_key(scope, name), text).as_slice())?;
     Ok(())
 }
@@ -163,7 +219,7 @@ fn measures(
         if of != scope {
             break;
         }
-        if name != VERSION && name != SLOW {
+        if !(FIELDS.contains(&name) || name.starts_with(ROLE)) {
             let key = rule_key(scope, name);
             acts.push(read(unseal(&key, value.value())?, &key)?);
         }
@@ -217,13 +273,16 @@ impl Moderation for EmbeddedStore {
         self.disk.read(versions).await
     }
 
-    async fn held(&self, room: &RoomId, known_as: &[Subject]) -> Result<Held> {
-        let (room, known_as) = (room.clone(), known_as.to_vec());
+    async fn held(&self, room: &RoomId, user: &UserId, known_as: &[Subject]) -> Result<Held> {
+        let (room, user, known_as) = (room.clone(), user.clone(), known_as.to_vec());
         let held = move |txn: &ReadTransaction| {
             let (rules, now) = (txn.open_table(RULES)?, clock::now_ms());
             Ok(Held {
                 ban: against(&rules, (&room, Measure::Ban), &known_as, now)?,
                 mute: against(&rules, (&room, Measure::Mute), &known_as, now)?,
+                role: role(&rules, &room, &user)?,
+                announce: number(field(&rules, room.as_str(), ANNOUNCE)?) == 1,
+                is_founded: number(field(&rules, room.as_str(), ROLES)?) > 0,
             })
         };
         self.disk.read(held).await

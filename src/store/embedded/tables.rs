@@ -16,9 +16,10 @@ use crate::domain::{
 };
 
 /// What this release writes; a file with a larger number is from a newer one.
-pub(super) const SCHEMA: u32 = 2;
-/// The one before had no moderation; its files are taken, and are of this schema from then on.
-const BEFORE: u32 = 1;
+pub(super) const SCHEMA: u32 = 3;
+/// The oldest whose files are taken; they are of this schema from then on. The first had no
+/// moderation, and the second no roles.
+const OLDEST: u32 = 1;
 
 /// (room, seq) → the envelope, as every node reads it.
 pub(super) const ENTRIES: TableDefinition<'_, (&str, u64), &[u8]> = TableDefinition::new("entries");
@@ -30,10 +31,13 @@ pub(super) const MIDS: TableDefinition<'_, (&str, &str, &str), &[u8]> =
 /// The keys of [`MIDS`] by when they end.
 pub(super) const MIDS_BY_END: TableDefinition<'_, (u64, &str, &str, &str), ()> =
     TableDefinition::new("mids_by_end");
-/// (room, or nothing: everywhere; measure and subject) → `<its end, or 0> <json of Act>`.
+/// (room, or nothing: everywhere; measure and subject) → json of Act; or another field, such as
+/// (room; `role` and user) → what it is there.
 pub(super) const RULES: TableDefinition<'_, (&str, &str), &[u8]> = TableDefinition::new("rules");
 /// (room, or nothing; number) → json of Act.
 pub(super) const RECORD: TableDefinition<'_, (&str, u64), &[u8]> = TableDefinition::new("record");
+/// (user, room that is not public) → with whom, if it is a conversation of two.
+pub(super) const THEIRS: TableDefinition<'_, (&str, &str), &[u8]> = TableDefinition::new("theirs");
 /// Facts about the store itself: its schema, the guests' key.
 pub(super) const ABOUT: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("about");
 
@@ -193,6 +197,7 @@ pub(super) struct Tables<'t> {
     pub(super) mids_by_end: Table<'t, (u64, &'static str, &'static str, &'static str), ()>,
     pub(super) rules: Table<'t, (&'static str, &'static str), &'static [u8]>,
     pub(super) record: Table<'t, (&'static str, u64), &'static [u8]>,
+    pub(super) theirs: Table<'t, (&'static str, &'static str), &'static [u8]>,
     pub(super) about: Table<'t, &'static str, &'static [u8]>,
 }
 
@@ -205,6 +210,7 @@ impl<'t> Tables<'t> {
             mids_by_end: txn.open_table(MIDS_BY_END)?,
             rules: txn.open_table(RULES)?,
             record: txn.open_table(RECORD)?,
+            theirs: txn.open_table(THEIRS)?,
             about: txn.open_table(ABOUT)?,
         })
     }
@@ -227,7 +233,7 @@ pub(super) fn prepare(db: &Database) -> anyhow::Result<()> {
         }
     }
     match schema {
-        Some(SCHEMA | BEFORE) => {}
+        Some(OLDEST..=SCHEMA) => {}
         Some(newer) if newer > SCHEMA => bail!(
             "its schema is {newer}, and this release knows none above {SCHEMA}: \
              start the newer release that wrote it"
@@ -236,8 +242,11 @@ pub(super) fn prepare(db: &Database) -> anyhow::Result<()> {
     }
     let mut known = vec![ENTRIES.name(), ROOMS.name(), MIDS.name(), MIDS_BY_END.name()];
     known.push(ABOUT.name());
-    if schema == Some(SCHEMA) {
+    if schema > Some(1) {
         known.extend([RULES.name(), RECORD.name()]);
+    }
+    if schema > Some(2) {
+        known.push(THEIRS.name());
     }
     if found != known.iter().map(|&name| name.to_owned()).collect() {
         bail!("it is damaged: its tables are {found:?}");
@@ -245,7 +254,7 @@ pub(super) fn prepare(db: &Database) -> anyhow::Result<()> {
     if txn.open_table(ROOMS)?.is_empty()? != txn.open_table(ENTRIES)?.is_empty()? {
         bail!("it is damaged: there are rooms without entries, or entries without rooms");
     }
-    if schema == Some(BEFORE) {
+    if schema < Some(SCHEMA) {
         drop(txn);
         create(db)?;
     }

@@ -14,13 +14,14 @@ use super::{
     disk::{Disk, panic_text},
     moderation::decide,
     paces::Paces,
+    roles::change,
     tables::{Fault, Tables, seal, unseal},
 };
 use crate::{
     adapter::{GapCause, local::LocalAdapter},
     domain::{message::Message, moderation::Act, trace::TraceParent},
     error::{Error, Outcome, Result},
-    store::log::Appended,
+    store::{log::Appended, roles::Change},
 };
 
 /// The most requests in one transaction.
@@ -35,6 +36,7 @@ pub(super) enum Request {
     Append(Message, Option<TraceParent>, oneshot::Sender<Result<Appended>>),
     GuestKey(String, oneshot::Sender<Result<String>>),
     Decide(Act, oneshot::Sender<Result<()>>),
+    Change(Change, oneshot::Sender<Result<bool>>),
     /// A reader found that the file failed: then beginning a transaction fails too, and the file
     /// is opened again.
     Reopen,
@@ -45,6 +47,7 @@ enum Done {
     Append(Result<Step>),
     GuestKey(Result<String>),
     Decide(Result<()>),
+    Change(Result<bool>),
     Nothing,
 }
 
@@ -119,6 +122,12 @@ impl Writer {
                     }
                     let _ = reply.send(result);
                 }
+                (Request::Change(change, reply), Done::Change(result)) => {
+                    if matches!(result, Ok(true)) {
+                        self.adapter.publish_act(change.act);
+                    }
+                    let _ = reply.send(result);
+                }
                 _ => {}
             }
         }
@@ -176,6 +185,11 @@ fn write(
                     wrote |= decided.is_ok();
                     Done::Decide(decided)
                 }
+                Request::Change(wanted, _) => {
+                    let changed = change(&mut tables, wanted)?;
+                    wrote |= matches!(changed, Ok(true));
+                    Done::Change(changed)
+                }
                 Request::Reopen => Done::Nothing,
             });
         }
@@ -209,6 +223,9 @@ fn refuse(group: Vec<Request>, outcome: Outcome) {
                 let _ = reply.send(Err(Error::unavailable(outcome)));
             }
             Request::Decide(_, reply) => {
+                let _ = reply.send(Err(Error::unavailable(outcome)));
+            }
+            Request::Change(_, reply) => {
                 let _ = reply.send(Err(Error::unavailable(outcome)));
             }
             Request::Reopen => {}

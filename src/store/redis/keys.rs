@@ -6,7 +6,7 @@
 //! | `{r:P}:meta` | hash | `e` epoch, `s` head, `m` its mid, `t` its time |
 //! | `{r:P}:log` | stream | `<seq>-0`, field `d`: the envelope of the entry |
 //! | `{r:P}:idem:<user>:<mid>` | string, expires | `epoch:seq:ts:hash` |
-//! | `{r:P}:rules` | hash | `<measure> <subject>` → `<its end, or 0> <json of Act>`; `slow` pause in ms; `version` |
+//! | `{r:P}:rules` | hash | `<measure> <subject>` → `<its end, or 0> <json of Act>`; `role <user>` → what it is here; `slow` pause in ms, `announce` 0 or 1; `roles` how many; `version` |
 //! | `{r:P}:record` | stream | field `d`: json of Act |
 //! | `{r:P}:pace:<user>` | string, expires | µs since 1970 until which its messages are spoken for |
 //! | `{g}:rules`, `{g}:record` | | the same, of everywhere |
@@ -19,6 +19,7 @@
 //! | `{r:P}:order` | number | how many connections came since there was none |
 //! | `{r:P}:classic` | sorted set | `<node>/<connection>/<name>` by order |
 //! | `{n:<node>}:rooms` | set | places this node may have members in; no fewer than it has |
+//! | `{u:<user>}:rooms` | hash | room that is not public → `<ms since 1970> <with whom, or .>`; no fewer than it has a role in |
 //! | `{n}:leases` | sorted set | node by the end of its lease |
 //! | `{n}:index` | sorted set, all 0 | rooms somebody has written in |
 //! | `{n}:guest_key` | string | what signs guest sessions |
@@ -56,6 +57,16 @@ pub(super) fn pace(room: &RoomId, user: &UserId) -> String {
 /// What holds in a room, or everywhere.
 pub(super) fn rules(room: Option<&RoomId>) -> String {
     format!("{}:rules", tag(room))
+}
+
+/// The field of a room's rules that says what a user is there.
+pub(super) fn role(user: &UserId) -> String {
+    format!("role {user}")
+}
+
+/// The rooms a user is in for good.
+pub(super) fn rooms_of(user: &UserId) -> String {
+    format!("{{u:{user}}}:rooms")
 }
 
 /// What was done in a room, or everywhere.

@@ -80,16 +80,18 @@ impl RedisStore {
         for pace in [message.terms.author, message.terms.room] {
             args.extend([pace.every_us.to_string(), pace.burst.to_string()]);
         }
+        args.push(u8::from(!message.room.is_public()).to_string());
+        args.push(keys::role(message.author.user()));
         args.extend(moderation::fields(&message.terms.known_as));
         args
     }
 
-    /// Puts a room into the index of rooms, which lives in a slot of its own and so cannot be
+    /// Puts a public room into the index of rooms, which lives in a slot of its own and so cannot be
     /// written by the append. Done at a room's first entry and at the first append by each
     /// process, so an index that was lost, or not written because a node died in between,
     /// comes back with use. Never a reason to fail what was appended.
     async fn note_room(&self, room: &RoomId, anew: bool) {
-        if !anew && self.indexed.lock().contains(room) {
+        if !room.is_public() || (!anew && self.indexed.lock().contains(room)) {
             return;
         }
         let args = vec![keys::INDEX.to_owned(), "0".to_owned(), room.to_string()];
@@ -132,6 +134,8 @@ fn appended(reply: &[String]) -> Result<Appended> {
         ["CONFLICT"] => return Err(Error::IdempotencyConflict),
         ["UNSURE"] => return Err(Error::unavailable(Outcome::Unknown)),
         ["EXPIRED"] => return Err(Error::Expired),
+        ["ABSENT"] => return Err(Error::NotMember),
+        ["READ_ONLY"] => return Err(Error::only_reads()),
         [why @ ("BANNED" | "MUTED" | "PACE" | "SLOW"), ms] => return Err(held_back(why, ms)),
         _ => return Err(anyhow!("unknown reply to an append: {texts:?}").into()),
     };

@@ -7,6 +7,7 @@ mod log;
 mod members;
 mod moderation;
 mod page;
+mod roles;
 mod sessions;
 
 use std::{

@@ -6,13 +6,13 @@ use anyhow::anyhow;
 use async_trait::async_trait;
 use futures_util::future::try_join_all;
 
-use super::{RedisStore, keys};
+use super::{RedisStore, keys, roles::role};
 use crate::{
     adapter::envelope,
     clock,
     domain::{
-        id::RoomId,
-        moderation::{Act, Deed, Measure, Subject},
+        id::{RoomId, UserId},
+        moderation::{Act, Measure, Subject},
     },
     error::{Error, Result},
     redis::{GLOBAL_CHANNEL, Script, room_channel},
@@ -49,22 +49,23 @@ impl RedisStore {
 impl Moderation for RedisStore {
     async fn decide(&self, act: &Act) -> Result<()> {
         let json = serde_json::to_string(act).map_err(anyhow::Error::from)?;
-        let (what, number) = match act.deed {
-            Deed::SlowMode => ("slow", act.pause_ms.unwrap_or(0)),
-            deed if deed.begins().is_some() => ("begin", act.until.unwrap_or(0)),
-            deed if deed.lifts().is_some() => ("lift", 0),
-            _ => ("note", 0),
+        let key = act.key().unwrap_or_default();
+        let (what, field, number) = match (act.setting(), act.deed) {
+            (Some((field, value)), _) => ("set", field, value),
+            (_, deed) if deed.begins().is_some() => ("begin", &*key, act.until.unwrap_or(0)),
+            (_, deed) if deed.lifts().is_some() => ("lift", &*key, 0),
+            _ => ("note", &*key, 0),
         };
         let room = act.room.as_ref();
         let channel =
             room.map_or_else(|| GLOBAL_CHANNEL.to_owned(), |room| room_channel(room.as_str()));
         let args = vec![
             what.to_owned(),
-            act.key().unwrap_or_default(),
+            field.to_owned(),
             number.to_string(),
             json,
-            // The version and the pause of slow mode are two more.
-            (MOST_MEASURES + 2).to_string(),
+            // Four more are the version, how many roles there are, and two settings.
+            (MOST_MEASURES + 4).to_string(),
             LONGEST_RECORD.to_string(),
             channel,
             envelope::act(act),
@@ -99,20 +100,27 @@ impl Moderation for RedisStore {
         try_join_all(rooms.iter().map(|room| self.version_of(Some(room)))).await
     }
 
-    async fn held(&self, room: &RoomId, known_as: &[Subject]) -> Result<Held> {
-        if known_as.is_empty() {
-            return Ok(Held::default());
-        }
-        let args = [keys::rules(Some(room))].into_iter().chain(fields(known_as)).collect();
-        let found: Vec<Option<String>> = self.link.command("HMGET", args).await?;
+    async fn held(&self, room: &RoomId, user: &UserId, known_as: &[Subject]) -> Result<Held> {
+        let own = [keys::role(user), "announce".to_owned(), "roles".to_owned()];
+        let args = [keys::rules(Some(room))].into_iter().chain(own).chain(fields(known_as));
+        let found: Vec<Option<String>> = self.link.command("HMGET", args.collect()).await?;
+        let [own, announce, roles, measures @ ..] = &found[..] else {
+            return Err(anyhow!("a room's rules cannot be read: {found:?}").into());
+        };
         let now = clock::now_ms();
         let of = |measure: usize| {
-            let values = found.iter().skip(measure).step_by(2).flatten();
+            let values = measures.iter().skip(measure).step_by(2).flatten();
             values
                 .filter_map(|value| in_force(value, now))
                 .max_by_key(|act| act.until.unwrap_or(u64::MAX))
         };
-        Ok(Held { ban: of(0), mute: of(1) })
+        Ok(Held {
+            ban: of(0),
+            mute: of(1),
+            role: role(own.as_ref()),
+            announce: announce.as_deref() == Some("1"),
+            is_founded: roles.as_deref().is_some_and(|roles| roles != "0"),
+        })
     }
 
     async fn record(&self, room: Option<&RoomId>, limit: usize) -> Result<Vec<Act>> {

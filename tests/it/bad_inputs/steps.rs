@@ -90,7 +90,7 @@ async fn a_mid_is_good_for_one_text(#[case] stage: Stage) {
     assert_eq!(history(&ada).await, ["first"]);
 }
 
-// B108; private rooms are still to come, and are to answer with the same bytes.
+// B108; private rooms, and all events, are in private.rs.
 #[rstest]
 #[case::alone(Stage::Alone)]
 #[case::cluster(Stage::Cluster)]

@@ -91,7 +91,8 @@ pub(super) fn rows() -> Vec<Row> {
 }
 
 fn each_event(row: Row) -> Vec<Row> {
-    const WITHOUT_ROOM: [&str; 3] = ["room:list", "session:rename", "system:ping"];
+    const WITHOUT_ROOM: [&str; 5] =
+        ["room:list", "direct:open", "direct:list", "session:rename", "system:ping"];
     let left_out: &[&str] = match row.name.as_deref() {
         Some("*") => &[],
         Some("*room") => &WITHOUT_ROOM,

@@ -10,7 +10,7 @@ use hubbub::{
     redis::Link,
     store::{
         embedded::EmbeddedStore, log::Log, members::Members, moderation::Moderation,
-        redis::RedisStore, sessions::Sessions,
+        redis::RedisStore, roles::Roles, sessions::Sessions,
     },
 };
 use tempfile::TempDir;
@@ -59,6 +59,7 @@ pub(crate) struct Node {
     pub(crate) members: Arc<dyn Members>,
     pub(crate) sessions: Arc<dyn Sessions>,
     pub(crate) moderation: Arc<dyn Moderation>,
+    pub(crate) roles: Arc<dyn Roles>,
     pub(crate) adapter: Arc<dyn Adapter>,
     pub(crate) hearing: Hearing,
 }
@@ -121,7 +122,8 @@ fn embedded(folder: Option<&TempDir>, settings: &Settings) -> Node {
         log: store.clone(),
         members: store.clone(),
         sessions: store.clone(),
-        moderation: store,
+        moderation: store.clone(),
+        roles: store,
         adapter,
         hearing,
     }
@@ -140,7 +142,8 @@ async fn redis(server: &harness::Redis, settings: &Settings) -> Node {
         log: store.clone(),
         members: store.clone(),
         sessions: store.clone(),
-        moderation: store,
+        moderation: store.clone(),
+        roles: store,
         adapter,
         hearing,
     }

@@ -6,6 +6,7 @@ mod log;
 mod members;
 mod moderation;
 mod pages;
+mod roles;
 mod sessions;
 
 pub(crate) mod backend;

@@ -29,15 +29,12 @@ fn from(address: &str) -> Subject {
 }
 
 fn act(deed: Deed, place: Option<&str>, subject: Subject) -> Act {
+    let by = Person { id: user("mod"), name: Some("mod".to_owned()), classic: false };
     Act {
-        at: clock::now_ms(),
-        by: Person { id: user("mod"), name: Some("mod".to_owned()), classic: false },
-        deed,
         room: place.map(room),
         subject: Some(subject),
-        until: None,
-        pause_ms: None,
         reason: Reason::try_from("because".to_owned()).unwrap(),
+        ..Act::new(clock::now_ms(), by, deed)
     }
 }
 
@@ -128,7 +125,10 @@ async fn who_is_banned_or_muted_in_a_room_is_not_taken_there(
             | (Deed::Mute, Error::Muted { retry_after_ms: None }) => {}
             (_, other) => panic!("{subject:?}: {other:?}"),
         }
-        let held = moderation.held(&room("lobby"), std::slice::from_ref(&subject)).await.unwrap();
+        let held = moderation
+            .held(&room("lobby"), &user("troll"), std::slice::from_ref(&subject))
+            .await
+            .unwrap();
         let (ban, mute) =
             if deed == Deed::Ban { (held.ban, held.mute) } else { (held.mute, held.ban) };
         assert_eq!((ban, mute), (Some(measure.clone()), None));
@@ -167,7 +167,8 @@ async fn what_has_run_out_does_not_hold(#[case] backend: Backend) {
     eventually(|| async { log.append(&said_by("troll", "lobby")).await.ok() }).await;
     assert!(moderation.laid(Some(&room("lobby"))).await.unwrap().acts.is_empty());
     let known_as = [Subject::User(user("troll"))];
-    assert!(moderation.held(&room("lobby"), &known_as).await.unwrap().mute.is_none());
+    let held = moderation.held(&room("lobby"), &user("troll"), &known_as).await.unwrap();
+    assert!(held.mute.is_none());
 }
 
 #[rstest]

@@ -38,6 +38,8 @@ export interface Follower {
   work(): void;
   /** Whatever is under way belongs to a connection or a membership that is no more. */
   forget(): void;
+  /** One was sent out: what one asks meanwhile is void, and one comes back only if told to. */
+  removed(why: Failure): void;
   /** Draws the consequence; `patience`: what is missing may come within this time by itself. */
   judged(verdict: Verdict, patience?: number): void;
   /** Everything has to be read anew. */
@@ -206,6 +208,12 @@ export function follow(room: string, connection: Connection, env: Env, size: num
     allow: () => void (denied = false),
     work,
     forget,
+    removed(why) {
+      denied = true;
+      error = why;
+      forget();
+      told.refused(why);
+    },
     judged(verdict, patience = 0) {
       told.changed();
       if (verdict === "reset") readAnew("diverged");

@@ -8,7 +8,7 @@ import { openOutbox } from "./outbox.js";
 import { type Ask, pagesOf, since } from "./pages.js";
 import { peopleIn } from "./people.js";
 import { subject } from "./subject.js";
-import type { MessageNew, OutboxEntry, OutboxStore, PresenceChanged, Room, RoomHead, RoomReset, RoomSnapshot, ServerEvents, Typing } from "./types.js";
+import type { MessageNew, OutboxEntry, OutboxStore, PresenceChanged, Room, RoomHead, RoomRemoved, RoomReset, RoomSnapshot, ServerEvents, Typing } from "./types.js";
 import { typingIn } from "./typing.js";
 
 export interface LiveRoom extends Room {
@@ -28,6 +28,7 @@ export function openRoom(name: string, connection: Connection, env: Env, sizes: 
   /** The last number that was marked read, and how many of the others' came since. */
   let read = 0;
   let unread = 0;
+  let removed: RoomRemoved["reason"] | undefined;
   const ask: Ask = (range) => connection.ask("message:history", { room: name, ...range });
 
   // === What is shown
@@ -51,6 +52,7 @@ export function openRoom(name: string, connection: Connection, env: Env, sizes: 
       truncated,
       resetReason,
       error: follower.error(),
+      removed,
     };
   });
 
@@ -79,6 +81,7 @@ export function openRoom(name: string, connection: Connection, env: Env, sizes: 
     changed: moved,
     joined(page, again) {
       count = page.count;
+      removed = undefined;
       if (!again) seen();
       void people.load();
     },
@@ -202,6 +205,10 @@ export function openRoom(name: string, connection: Connection, env: Env, sizes: 
         follower.judged(log.sees(epoch, seq, mid));
       }
       if (event === "room:reset" && follower.joined()) follower.anew((payload as RoomReset).reason);
+      if (event === "room:removed") {
+        removed = (payload as RoomRemoved).reason;
+        follower.removed({ code: "removed", message: "one was sent out of this room", retryable: false });
+      }
       if (event === "presence:changed") {
         count = (payload as PresenceChanged).count;
         people.told(payload as PresenceChanged);

@@ -2,6 +2,8 @@
 
 /** One act of moderation, as it is recorded, and as all nodes are told of it. */
 export interface Act {
+  /** Whether only its owner and moderators speak in the room. */
+  announce?: boolean | null;
   /** When, ms since 1970. */
   at: number;
   by: Person;
@@ -9,12 +11,21 @@ export interface Act {
   /** Of slow mode: how long everybody waits; 0: no more. */
   pause_ms?: number | null;
   reason?: string;
+  /** The role that was given. */
+  role?: RoomRole | null;
   /** Absent: everywhere. */
   room?: string | null;
   /** Absent: it concerns the whole room. */
   subject?: Subject | null;
   /** ms since 1970. Absent: for ever, or at once. */
   until?: number | null;
+}
+
+export interface Conversation {
+  /** The number of the last message; 0: there is none. */
+  head: number;
+  room: string;
+  with: string;
 }
 
 /** The last position a client has applied; what `since` carries. */
@@ -26,7 +37,21 @@ export interface Cursor {
 }
 
 /** What was done. */
-export type Deed = "ban" | "unban" | "mute" | "unmute" | "revoke" | "kick" | "slow_mode";
+export type Deed = "ban" | "unban" | "mute" | "unmute" | "revoke" | "kick" | "slow_mode" | "announce" | "invite" | "uninvite";
+
+export interface DirectListAck {
+  conversations: Conversation[];
+}
+
+/** The conversation with one other user, which only these two can see. It is begun where there is none yet; all other devices of both are told so by `room:invited`. */
+export interface DirectOpen {
+  user: string;
+}
+
+export interface DirectOpenAck {
+  /** Join it by this id: the same for both, whoever asks. */
+  room: string;
+}
 
 /** What an acknowledged message survives. Each survives what the one before does. */
 export type Durability = "unknown" | "none" | "process" | "disk" | "replica";
@@ -44,6 +69,9 @@ export interface ErrorNotice {
   /** Whether trying again may help. */
   retryable: boolean;
 }
+
+/** A role that can be given. */
+export type Given = "member" | "guest" | "read_only" | "moderator" | "owner";
 
 /** An identity that something vouched for: a signed guest session, or a token. */
 export interface Identity {
@@ -69,9 +97,21 @@ export interface Limits {
 
 /** What one is in this room. */
 export interface Me {
+  /** Only the owner and moderators speak here. */
+  announce: boolean;
   /** Until when one may not speak here, ms since 1970; 9007199254740991: for ever. */
   muted_until?: number | null;
-  role: Role;
+  role: RoomRole;
+}
+
+/** A room one is in for good: a private one, or a direct conversation. */
+export interface Membership {
+  /** Only its owner and moderators speak. */
+  announce: boolean;
+  role: RoomRole;
+  room: string;
+  /** Of a direct conversation: with whom. */
+  with?: string | null;
 }
 
 /** Reads a room's log, a page at a time, in either direction. */
@@ -134,6 +174,14 @@ export interface MessageSendAck {
   ts: number;
 }
 
+export interface Mine {
+  /** Only its owner and moderators speak. */
+  announce: boolean;
+  head: number;
+  role: RoomRole;
+  room: string;
+}
+
 /** Moderators: the bans, mutes and revocations that hold now, newest first. */
 export interface ModerationList {
   limit?: number;
@@ -147,7 +195,7 @@ export interface ModerationListAck {
   count: number;
 }
 
-/** Admins: every act of moderation, newest first; the last 10,000 of each room, and of those that were everywhere, are kept. */
+/** Admins, and of a room its owner and moderators: every act of moderation, newest first; the last 10,000 of each room, and of those that were everywhere, are kept. */
 export interface ModerationRecord {
   limit?: number;
   /** Without it, what was done everywhere. */
@@ -220,12 +268,44 @@ export interface Room {
   room: string;
 }
 
+/** Makes a room, and whoever makes it its owner. */
+export interface RoomCreate {
+  /** Only the owner and moderators speak. */
+  announce?: boolean;
+  /** The id of a public room. Of a private one, what its id is to end in, at most 33 characters; it may be left out. */
+  room?: string | null;
+  /** Without it, a private one. */
+  visibility?: Visibility;
+}
+
+export interface RoomCreateAck {
+  /** Join it by this id. That of a private room is long and random: nobody guesses it. */
+  room: string;
+}
+
 /** Where a room's log ends; whoever is behind fetches with `message:history`. */
 export interface RoomHead {
   epoch: string;
   mid?: string | null;
   room: string;
   seq: number;
+}
+
+/** The owner and moderators: gives somebody a role in a room, which opens a private one to them. Only the owner makes moderators, and hands the room on by making somebody else its owner. */
+export interface RoomInvite {
+  /** Without it, `member`. */
+  role?: Given;
+  room: string;
+  user: string;
+}
+
+/** One has a role in a room now, or another one; join it to hear it. Told at most once: the rooms one is in for good are in `session:ready`. */
+export interface RoomInvited {
+  by: Person;
+  role: RoomRole;
+  room: string;
+  /** Of a direct conversation: with whom. */
+  with?: string | null;
 }
 
 /** Enters a room, reads on from where one was, and hears it live from there. */
@@ -264,7 +344,7 @@ export interface RoomLeave {
   room: string;
 }
 
-/** Public rooms somebody has written in, by name. */
+/** Public rooms somebody has written in, by name; with the first page also the private ones one is in for good. */
 export interface RoomList {
   /** From the answer before; without it, from the beginning. */
   cursor?: string | null;
@@ -274,6 +354,8 @@ export interface RoomList {
 export interface RoomListAck {
   /** Ask again with it; absent: that was all. */
   cursor?: string | null;
+  /** With the first page: private rooms one has a role in, at most `limits.rooms_per_user`. */
+  mine?: Mine[] | null;
   rooms: Room[];
 }
 
@@ -294,7 +376,7 @@ export interface RoomMembersAck {
 
 /** Sent out of a room; nothing of it is heard any more. */
 export interface RoomRemoved {
-  /** `kick`, after which one may come back at once, or `ban`. */
+  /** `kick`, after which one may come back at once, `ban`, or `uninvite`: it is not one's room any more. */
   reason: Deed;
   room: string;
   /** Until when one may not come back, ms since 1970. Absent: for ever, or not at all. */
@@ -309,13 +391,24 @@ export interface RoomReset {
   room: string;
 }
 
-/** Moderators: puts a room into slow mode, or out of it. */
+/** What one is in a room. */
+export type RoomRole = "member" | "guest" | "read_only" | "moderator" | "owner";
+
+/** The owner and moderators: takes somebody's role in a room away; a private one they are sent out of, on every device. Anybody but the owner: gives up one's own. */
+export interface RoomUninvite {
+  room: string;
+  user: string;
+}
+
+/** Moderators: puts a room into slow mode or out of it, and says who speaks there. Give one of the two, or both. */
 export interface RoomUpdate {
+  /** Whether only the owner and moderators speak. */
+  announce?: boolean | null;
   /** For the record. */
   reason?: string;
   room: string;
   /** How long each author waits between two messages, in ms; 0: no more. */
-  slow_mode_ms: number;
+  slow_mode_ms?: number | null;
 }
 
 /** The token is about to end. Bring another one by `session:refresh`, or be closed then. */
@@ -335,8 +428,8 @@ export interface SessionReady {
   expires_at?: number | null;
   limits: Limits;
   node: string;
-  /** Rooms one is in for good; they come with lasting memberships. */
-  rooms: never[];
+  /** The private rooms and direct conversations one is in for good; join them to hear them. Absent: the store could not say; ask `room:list` and `direct:list`. */
+  rooms?: Membership[] | null;
   /** ms since 1970. */
   server_time: number;
   /** Brings the same user back: send it in `auth.session` when connecting again. Absent where tokens are asked for. */
@@ -403,6 +496,9 @@ export interface TypingStop {
   room: string;
 }
 
+/** Who may know of a room, and come in. */
+export type Visibility = "public" | "private";
+
 /** What is withdrawn: all that vouches for a user so far, or one token. */
 export interface Withdrawal {
   /** For the record. */
@@ -414,7 +510,7 @@ export interface Withdrawal {
 }
 
 /** What a refusal's `code` may be. */
-export type RefusalCode = "bad_request" | "unknown_event" | "unauthorized" | "forbidden" | "banned" | "muted" | "slow_mode" | "not_member" | "not_found" | "idempotency_conflict" | "too_large" | "rate_limited" | "limit_exceeded" | "reserved" | "expired" | "unavailable" | "draining" | "internal";
+export type RefusalCode = "bad_request" | "unknown_event" | "unauthorized" | "forbidden" | "banned" | "muted" | "slow_mode" | "not_member" | "not_found" | "conflict" | "idempotency_conflict" | "too_large" | "rate_limited" | "limit_exceeded" | "reserved" | "expired" | "unavailable" | "draining" | "internal";
 
 /** What the server tells without being asked. */
 export interface ServerEvents {
@@ -422,6 +518,7 @@ export interface ServerEvents {
   "message:new": MessageNew;
   "presence:changed": PresenceChanged;
   "room:head": RoomHead;
+  "room:invited": RoomInvited;
   "room:removed": RoomRemoved;
   "room:reset": RoomReset;
   "session:expiring": SessionExpiring;
@@ -432,6 +529,8 @@ export interface ServerEvents {
 
 /** What one may ask, and what is answered. */
 export interface Requests {
+  "direct:list": [payload: Record<string, never>, ack: DirectListAck];
+  "direct:open": [payload: DirectOpen, ack: DirectOpenAck];
   "message:history": [payload: MessageHistory, ack: MessageHistoryAck];
   "message:send": [payload: MessageSend, ack: MessageSendAck];
   "moderation:ban": [payload: Order, ack: Record<string, never>];
@@ -443,10 +542,13 @@ export interface Requests {
   "moderation:unban": [payload: Order, ack: Record<string, never>];
   "moderation:unmute": [payload: Order, ack: Record<string, never>];
   "presence:get": [payload: PresenceGet, ack: PresenceGetAck];
+  "room:create": [payload: RoomCreate, ack: RoomCreateAck];
+  "room:invite": [payload: RoomInvite, ack: Record<string, never>];
   "room:join": [payload: RoomJoin, ack: RoomJoinAck];
   "room:leave": [payload: RoomLeave, ack: Record<string, never>];
   "room:list": [payload: RoomList, ack: RoomListAck];
   "room:members": [payload: RoomMembers, ack: RoomMembersAck];
+  "room:uninvite": [payload: RoomUninvite, ack: Record<string, never>];
   "room:update": [payload: RoomUpdate, ack: Record<string, never>];
   "session:refresh": [payload: SessionRefresh, ack: SessionRefreshAck];
   "session:rename": [payload: SessionRename, ack: SessionRenameAck];

@@ -1,14 +1,14 @@
 // The public surface: what the page and other users of @hubbub/client are written against.
 import type { ManagerOptions, SocketOptions } from "socket.io-client";
 
-import type { Person, RefusalCode, Requests, ServerEvents, SessionReady } from "./types.generated.js";
+import type { Person, RefusalCode, Requests, RoomRemoved, ServerEvents, SessionReady } from "./types.generated.js";
 
 export type * from "./types.generated.js";
 
 /** A user as others see them. */
 export type User = Person;
 
-/** Why a request came to nothing: the server's stable codes, and three of our own. */
+/** Why a request came to nothing: the server's stable codes, and some of our own. */
 export type ErrorCode =
   | RefusalCode
   /** No ack in time; whether it happened is unknown. */
@@ -17,6 +17,8 @@ export type ErrorCode =
   | "disconnected"
   /** The client was closed. */
   | "closed"
+  /** One was sent out of the room; its snapshot says why. */
+  | "removed"
   /** Asked as the guest one was before the server forgot that guest. */
   | "session_replaced";
 
@@ -125,6 +127,8 @@ export interface RoomSnapshot {
   readonly resetReason?: "epoch_changed" | "diverged" | "rolled_back";
   /** Why `denied`, or what the last attempt ran into. */
   readonly error?: Failure;
+  /** How one was sent out, until one is in again: `kick`, `ban`, or `uninvite`: it is not one's room any more. */
+  readonly removed?: RoomRemoved["reason"];
 }
 
 export interface Room {
@@ -164,6 +168,8 @@ export interface ClientEvents extends ServerEvents {
 
 export interface RoomsPage {
   readonly rooms: readonly { readonly room: string; readonly head: number }[];
+  /** With the first page: private rooms one has a role in. */
+  readonly mine?: readonly { readonly room: string; readonly head: number; readonly role: string; readonly announce: boolean }[] | null;
   /** Ask again with it; absent: that was all. */
   readonly cursor?: string | null;
 }

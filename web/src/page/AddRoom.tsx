@@ -1,4 +1,4 @@
-// Other rooms of this server, to join one, or a name to make a new one.
+// Other rooms of this server and private ones of one's own, to join one, or a name to make a new one.
 import { useCallback, useEffect, useRef, useState } from "react";
 
 import { useClient } from "../client/react";
@@ -35,7 +35,7 @@ function Browse({ close, mine, input }: Props & { input: React.RefObject<HTMLInp
       setState("loading");
       try {
         const page = await client.rooms(from, 100);
-        setFound((had) => (from ? [...had, ...page.rooms] : page.rooms));
+        setFound((had) => (from ? [...had, ...page.rooms] : [...(page.mine ?? []), ...page.rooms]));
         setCursor(page.cursor ?? undefined);
         setState("done");
       } catch {

@@ -297,3 +297,35 @@ test("people are loaded once and kept by what is told", async () => {
   assert.deepEqual(room.snapshot().people.map((user) => user.name), ["ada", "dee", "zoe"]);
   assert.equal(socket.count("room:members"), 2);
 });
+
+test("who is sent out hears so from the room, with the reason, and asks for nothing more", async () => {
+  const { env, socket, log, room } = await live();
+
+  socket.tell("room:removed", { room: "lobby", reason: "uninvite" });
+  socket.tell("message:new", log.say("not for them"));
+  const mid = room.send("too late");
+  await env.pass(60_000);
+
+  const { status, removed, error, messages } = room.snapshot();
+  assert.deepEqual([status, removed, error.code], ["denied", "uninvite", "removed"]);
+  assert.deepEqual(texts(room).slice(0, 3), ["m1", "m2", "m3"]);
+  assert.ok(!texts(room).includes("not for them"));
+  assert.equal(messages.at(-1).mid, mid);
+  assert.equal(socket.count("room:join"), 1);
+  assert.equal(socket.count("message:send"), 0);
+});
+
+test("who was sent out and asks to come in again is in", async () => {
+  const { socket, log, room, leave } = await live();
+  socket.tell("room:removed", { room: "lobby", reason: "kick" });
+  await settled();
+  leave();
+  log.say("meanwhile");
+
+  room.join();
+  await settled();
+
+  const { status, removed } = room.snapshot();
+  assert.deepEqual([status, removed], ["live", undefined]);
+  assert.deepEqual(texts(room), all(log));
+});

@@ -4,8 +4,9 @@
 --      5 entries kept  6 idempotency s  7 ms at which the mid was made, or ''  8 age kept in ms, or 0
 --      9 channel  10 '1': a replica will be waited for  11 µs between two of an author's messages, or 0
 --      12 how many at once  13 the same two of all messages of the room, or 0  14
---      15… what may hold against the author: bans and mutes by turns; none: nothing does
--- Gives DUP epoch seq ts | CONFLICT | EXPIRED | UNSURE | OK epoch seq ts heard_by
+--      15 '1': nobody writes here without a role  16 the field of its author's role
+--      17… what may hold against the author: bans and mutes by turns; none: nothing does
+-- Gives DUP epoch seq ts | CONFLICT | EXPIRED | UNSURE | OK epoch seq ts heard_by | ABSENT | READ_ONLY
 --       | BANNED ms left | MUTED ms left (both '': for ever) | PACE ms to wait | SLOW ms to wait
 -- Scripts do not roll back: all that can refuse comes before the first write. No shebang, so that
 -- a repeat is still recognised by a Redis that takes no writes.
@@ -30,15 +31,18 @@ local now = math.floor(now_us / 1000)
 if made ~= '' and now - tonumber(made) > idem_s * 1000 then return { 'EXPIRED' } end
 
 local every, burst, slow = tonumber(ARGV[11]), tonumber(ARGV[12]), nil
-if ARGV[15] then
-  local rules = redis.call('HMGET', RULES, 'slow', unpack(ARGV, 15))
-  for i = 2, #rules do
+if ARGV[17] or ARGV[15] == '1' then
+  local rules = redis.call('HMGET', RULES, 'slow', 'announce', unpack(ARGV, 16))
+  local role, moderates = rules[3], rules[3] == 'owner' or rules[3] == 'moderator'
+  if ARGV[15] == '1' and not role then return { 'ABSENT' } end
+  for i = 4, moderates and 0 or #rules do
     local ends = rules[i] and tonumber(string.match(rules[i], '^%d+'))
     if ends and (ends == 0 or ends > now) then
       return { i % 2 == 0 and 'BANNED' or 'MUTED', ends > 0 and tostring(ends - now) or '' }
     end
   end
-  slow = tonumber(rules[1] or '')
+  if role == 'read_only' or (rules[2] == '1' and not moderates) then return { 'READ_ONLY' } end
+  slow = not moderates and tonumber(rules[1] or '')
   if slow and slow > 0 then every, burst = slow * 1000, 1 end
 end
 -- Each message takes `every` µs of its author's time, of which there are `burst` times that in advance.

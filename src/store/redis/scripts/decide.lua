@@ -1,13 +1,14 @@
 -- Begins or lifts a measure, records the act and tells it, in one step.
 -- KEYS 1 rules  2 record
--- ARGV 1 'begin', 'lift', 'slow' or 'note'  2 the field  3 its end in ms, or 0; of slow: the pause in ms
---      4 json of the act  5 the most fields  6 acts kept  7 channel  8 the envelope
+-- ARGV 1 'begin', 'lift', 'set' or 'note'  2 the field  3 its end in ms, or 0; of 'set': its value
+--      4 json of the act  5 the most fields, but roles  6 acts kept  7 channel  8 the envelope
 -- Gives OK version | FULL
 local RULES, RECORD = KEYS[1], KEYS[2]
 local what, field, number = ARGV[1], ARGV[2], ARGV[3]
 
 if what == 'begin' then
-  if redis.call('HEXISTS', RULES, field) == 0 and redis.call('HLEN', RULES) >= tonumber(ARGV[5]) then
+  local has = redis.call('HLEN', RULES) - tonumber(redis.call('HGET', RULES, 'roles') or 0)
+  if redis.call('HEXISTS', RULES, field) == 0 and has >= tonumber(ARGV[5]) then
     local clock, over = redis.call('TIME'), {}
     local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
     local all = redis.call('HGETALL', RULES)
@@ -21,8 +22,8 @@ if what == 'begin' then
   redis.call('HSET', RULES, field, number .. ' ' .. ARGV[4])
 elseif what == 'lift' then
   redis.call('HDEL', RULES, field)
-elseif what == 'slow' then
-  redis.call('HSET', RULES, 'slow', number)
+elseif what == 'set' then
+  redis.call('HSET', RULES, field, number)
 end
 local version = redis.call('HINCRBY', RULES, 'version', 1)
 redis.call('XADD', RECORD, 'MAXLEN', '~', ARGV[6], '*', 'd', ARGV[4])
