@@ -14,6 +14,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::sync::Notify;
 
+use super::looks::Looks;
 use crate::{
     clock,
     domain::{
@@ -195,7 +196,7 @@ impl Moderation {
 
     /// Keeps what this node knows true, until told to stop. Each room is looked into this often.
     pub async fn watch(self, rooms: Rooms, every: Duration) {
-        let mut looks = Looks { every, seen: HashMap::new() };
+        let mut looks = Looks::new(every);
         loop {
             let in_doubt = tokio::select! {
                 () = self.0.doubt.notified() => true,
@@ -207,7 +208,7 @@ impl Moderation {
                     self.apply(&rooms);
                 }
                 if in_doubt {
-                    looks.seen.clear();
+                    looks.forget();
                 }
                 self.look_into_rooms(&rooms, &mut looks).await
             };
@@ -259,7 +260,7 @@ impl Moderation {
                 if looks.is_news(room, version) {
                     self.look_into(room, rooms).await?;
                 }
-                looks.seen.insert(room.clone(), (Instant::now(), version));
+                looks.has_seen(room, version);
             }
         }
         Ok(())
@@ -341,33 +342,6 @@ impl Moderation {
                 self.remove(&connection, room, (act.deed, None), rooms);
             }
         }
-    }
-}
-
-/// When each room was looked into, and what was its version. Bounded by the rooms that are hosted.
-struct Looks {
-    every: Duration,
-    seen: HashMap<RoomId, (Instant, u64)>,
-}
-
-impl Looks {
-    /// Those that have not been looked into for a while.
-    fn due(&mut self, open: Vec<RoomId>, now: Instant) -> Vec<RoomId> {
-        let mut before = std::mem::take(&mut self.seen);
-        let (mut due, every) = (Vec::new(), self.every);
-        for room in open {
-            let seen = before.remove(&room);
-            if seen.is_none_or(|(at, _)| now.duration_since(at) >= every) {
-                due.push(room.clone());
-            }
-            self.seen.extend(seen.map(|seen| (room, seen)));
-        }
-        due
-    }
-
-    /// Whether something was decided since; in a room not looked into before, whether ever.
-    fn is_news(&self, room: &RoomId, version: u64) -> bool {
-        self.seen.get(room).map_or(0, |(_, version)| *version) != version
     }
 }
 
