@@ -110,7 +110,7 @@ async fn what_a_node_used_is_read_from_its_metrics() {
     let node = Alone::forgetful(Settings::default()).await;
     let options = format!(
         "--connections 6 --rate 60 --duration 1s --warmup 200ms \
-         --metrics http://{}/metrics --expect cpu_per_delivery>0",
+         --metrics http://{}/metrics",
         node.internal()
     );
 
@@ -126,13 +126,16 @@ async fn who_reads_slowly_is_counted_apart_and_loses_nothing() {
     let node = Alone::forgetful(Settings::default()).await;
     // Each is sent some 20,000 bytes a second.
     let options = "--connections 12 --rate 20 --bytes 1000 --duration 2s --warmup 200ms \
-                   --slow 0.34 --slow-rate 4000 --expect max>100ms";
+                   --slow 0.34 --slow-rate 4000";
 
     let ended = Run::start(&[node.address()], options).ends().await;
 
     ended.kept_everything();
     let heard = ended.count("delivered") + ended.count("caught_up");
     assert_eq!(heard, 12 * ended.count("acked"), "in the end everybody has everything");
+    // A third of the members took a third of it in time, and the rest of it afterwards.
+    let in_time = ended.value("deliveries/s") * 2;
+    assert!(in_time + 100 < ended.count("delivered"), "{in_time} in time: {}", ended.json);
 }
 
 #[tokio::test]
