@@ -94,6 +94,24 @@ As a multiple of Node with the Redis adapter:
 
 ${ratios("node")}
 
+### What holds it where little is said
+
+The busy rows (200 / 1) are where frames are gathered: one write carries many messages. In the others each delivery is a write of its
+own, as in the floor, and what comes on top is paid per *message*, not per delivery. A profile of 600 / 12 / 100
+(\`perf\`, \`strace -c\`, \`INFO commandstats\`) finds it here:
+
+* **Redis**, 400 to 500 µs a message: ten calls in the append's script (idempotency, rules, pace, meta, log, publish), the AOF's write, three
+  copies to subscribers, and waking up for it; the same script under load takes 60 to 80 µs. A rival without history pays only the
+  publish.
+* **Waking up**: at 100 messages a second each of them wakes Redis and three nodes from idle, two threads each; futex and epoll come
+  before any code of ours.
+* **Presence**: leases and graces of 64 shards of who is online, asked for in one breath every two seconds.
+
+Tried: three calls fewer in the script (10 to 18 % of its time, kept); presence in one breath instead of a request per shard (kept); another
+allocator (more memory, no less time; taken back); gathering in quiet rooms too (fewer writes, but everybody waits 10 ms; not done).
+What an idle connection keeps and what a connect costs was looked at with heaptrack and perf, and no single thing stands out. A connect
+asks Redis who the user is elsewhere and enters them into presence on the way, which rivals do not do at all.
+
 ## Latency from due to delivered
 
 ![p99](performance/p99.svg)
