@@ -24,7 +24,7 @@ use crate::{
     telemetry::metrics::Metrics,
 };
 
-/// Places looked at for ended graces at once, at most; all of them in so many steps.
+/// Places looked at for ended graces in one breath, at most; the round over all takes so many steps.
 const AT_ONCE: usize = 64;
 const STEPS: usize = 3;
 /// Places compared in one breath, while which nobody enters or leaves.
@@ -252,12 +252,15 @@ impl Presence {
             due
         };
         let due: HashSet<Place> = due.into_iter().chain(self.some_places()).collect();
-        // All asked in one breath: apart, each would wake both processes.
-        let swept = due.into_iter().map(async |place| (self.0.members.sweep(&place).await, place));
-        for (swept, place) in join_all(swept).await {
-            if let Err(error) = swept {
-                tracing::debug!(%error, "cannot end graces now");
-                self.0.leaving.lock().entry(place).or_insert((now, now));
+        let due: Vec<Place> = due.into_iter().collect();
+        // Many asked in one breath: apart, each would wake both processes.
+        for some in due.chunks(AT_ONCE) {
+            let swept = some.iter().map(async |place| (self.0.members.sweep(place).await, place));
+            for (swept, place) in join_all(swept).await {
+                if let Err(error) = swept {
+                    tracing::debug!(%error, "cannot end graces now");
+                    self.0.leaving.lock().entry(place.clone()).or_insert((now, now));
+                }
             }
         }
     }
