@@ -72,14 +72,13 @@ export function Chat({ current, again }: { current: string | null; again(): void
       {current ? (
         <OpenRoom key={current} name={current} narrow={narrow} composer={composer} again={again} open={setSheet} sheet={sheet} close={close} />
       ) : (
-        <main className="main"><Banner again={again} /><div className="nowhere"><p>{t.rooms.none}</p><button type="button" className="primary" onClick={() => setSheet("add")}>{t.rooms.add}</button></div></main>
+        <main className="main"><Banner again={again} /><Notices /><div className="nowhere"><p>{t.rooms.none}</p><button type="button" className="primary" onClick={() => setSheet("add")}>{t.rooms.add}</button></div></main>
       )}
       {narrow && (
         <Modal open={sheet === "rooms"} close={close} title={t.product} kind="drawer-start">
           <nav ref={side} aria-label={t.regions.rooms}>{list}{own}</nav>
         </Modal>
       )}
-      <Notices />
       <AddRoom open={sheet === "add"} close={close} mine={rooms.map(({ name }) => name)} />
       <Switcher open={sheet === "switcher"} close={close} rooms={rooms} current={current} finalFocus={toText} />
       <SettingsSheet open={sheet === "settings"} close={close} />
@@ -104,7 +103,9 @@ function OpenRoom({ name, narrow, composer, sheet, again, open, close }: OpenRoo
   const { me } = useConnection();
   const roomy = useMedia("(min-width: 1020px)");
   const wanted = useKept(showPeople);
-  const aside = roomy && wanted;
+  // Whoever is not in a room learns nothing of who is.
+  const isShut = snap.status === "denied";
+  const aside = roomy && wanted && !isShut;
   const main = useRef<HTMLElement>(null);
   const label = useLabel(name);
   const kind = kindOf(name);
@@ -121,10 +122,10 @@ function OpenRoom({ name, narrow, composer, sheet, again, open, close }: OpenRoo
           <h1><RoomSign kind={kind} peer={peer} /><bdi>{label}</bdi></h1>
           <NodeState />
           <button type="button" className="quiet" aria-label={t.menu.switcher} title={`${t.menu.switcher} (Ctrl+K)`} onClick={() => open("switcher")}><Search /></button>
-          <button type="button" className="quiet counted" aria-expanded={roomy ? aside : sheet === "people"} title={t.people.title} onClick={() => (roomy ? showPeople.set(!wanted) : open("people"))}>
+          {!isShut && <button type="button" className="quiet counted" aria-expanded={roomy ? aside : sheet === "people"} title={t.people.title} onClick={() => (roomy ? showPeople.set(!wanted) : open("people"))}>
             <People /><span aria-hidden="true">{snap.count || ""}</span><span className="unseen">{t.people.open(snap.count)}</span>
-          </button>
-          <Popover.Root>
+          </button>}
+          {!isShut && <Popover.Root>
             <Popover.Trigger className="quiet" aria-label={t.menu.room} title={t.menu.room}><Dots /></Popover.Trigger>
             <Popover.Portal container={main}>
               <Popover.Positioner className="positioner" align="end" sideOffset={4}>
@@ -134,9 +135,10 @@ function OpenRoom({ name, narrow, composer, sheet, again, open, close }: OpenRoo
                 </Popover.Popup>
               </Popover.Positioner>
             </Popover.Portal>
-          </Popover.Root>
+          </Popover.Root>}
         </header>
         <Banner again={again} />
+        <Notices />
         <RoomView name={name} composer={composer} />
       </main>
       {aside && <aside className="aside" aria-label={t.regions.people} data-part="people">{people}</aside>}
@@ -145,7 +147,7 @@ function OpenRoom({ name, narrow, composer, sheet, again, open, close }: OpenRoo
         {person && <PersonSheet key={person.id} user={person} room={room} snap={snap} close={close} />}
       </Modal>
       <Modal open={sheet === "room"} close={close} title={label}><RoomSheet room={room} snap={snap} person={openPerson} /></Modal>
-      <Modal open={sheet === "leave"} close={close} title={label}><LeaveSheet room={name} snap={snap} close={close} govern={() => open("room")} /></Modal>
+      <Modal open={sheet === "leave"} close={close} title={kind === "direct" ? t.direct.leave : t.rooms.leave}><LeaveSheet room={name} snap={snap} close={close} govern={() => open("room")} /></Modal>
     </>
   );
 }

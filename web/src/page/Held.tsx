@@ -24,7 +24,7 @@ export function Held({ room, order, of, name }: Props) {
   const lift = async ({ id, what }: HeldBy) => {
     try {
       await client.request(what === "ban" ? "moderation:unban" : "moderation:unmute", { room: room.name, user: id });
-      setSaid({ done: t.room.lifted(called(id)) });
+      setSaid({ done: t.room.lifted[what](called(id)) });
       toDialog();
       await order.reload();
     } catch (error) {
@@ -41,7 +41,7 @@ export function Held({ room, order, of, name }: Props) {
                 {of === undefined && <bdi>{called(one.id)}</bdi>}
                 <span className="hint">{say(one)}</span>
               </p>
-              <button type="button" onClick={() => void lift(one)}>{t.room.lift(called(one.id))}</button>
+              <button type="button" onClick={() => void lift(one)}>{t.room.lift[one.what](called(one.id))}</button>
             </li>
           ))}
         </ul>
