@@ -147,7 +147,7 @@ function OpenRoom({ name, narrow, composer, sheet, again, open, close }: OpenRoo
         {person && <PersonSheet key={person.id} user={person} room={room} snap={snap} close={close} />}
       </Modal>
       <Modal open={sheet === "room"} close={close} title={label}><RoomSheet room={room} snap={snap} person={openPerson} /></Modal>
-      <Modal open={sheet === "leave"} close={close} title={kind === "direct" ? t.direct.leave : t.rooms.leave}><LeaveSheet room={name} snap={snap} close={close} govern={() => open("room")} /></Modal>
+      <Modal open={sheet === "leave"} close={close} title={kind === "direct" ? t.direct.leave : t.rooms.leave}><LeaveSheet room={name} close={close} govern={() => open("room")} /></Modal>
     </>
   );
 }

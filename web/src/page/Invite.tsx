@@ -44,9 +44,16 @@ export function Invite({ room, order, isOwner }: { room: Room; order: Order; isO
     document.getElementById("invite")?.focus();
   };
 
+  // Enter takes the only one there is.
+  const submit = () => {
+    const only = found.length === 1 && query ? found[0] : undefined;
+    if (only) void invite(only.id, sayUser(only));
+    else if (id) void invite(id, id);
+  };
+
   const roles: Given[] = ["member", "read_only", ...(isOwner ? (["moderator"] as const) : [])];
   return (
-    <form className="part fields" aria-labelledby="invite-title" onSubmit={(event) => (event.preventDefault(), id && void invite(id, id))}>
+    <form className="part fields" aria-labelledby="invite-title" onSubmit={(event) => (event.preventDefault(), submit())}>
       <h3 id="invite-title">{t.invite.title}</h3>
       <p className="row">
         <span className="grow">

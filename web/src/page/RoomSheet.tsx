@@ -1,12 +1,15 @@
 // About a room: what kind it is and what one is in it; for who keeps order there, who is invited, and as what.
-import type { Room, RoomSnapshot, User } from "../client/index";
-import { useConnection } from "../client/react";
+import { useState } from "react";
+
+import type { HubbubError, Room, RoomSnapshot, User } from "../client/index";
+import { useClient, useConnection } from "../client/react";
 import { Avatar } from "./Avatar";
 import { Held } from "./Held";
 import { Invite } from "./Invite";
 import { kindOf } from "./kinds";
-import { sayUser, t } from "./strings";
+import { sayError, sayUser, t } from "./strings";
 import { governs, useOrder } from "./useOrder";
+import type { Order } from "./useOrder";
 
 interface Props {
   room: Room;
@@ -20,17 +23,18 @@ export function RoomSheet({ room, snap, person }: Props) {
   const order = useOrder(room, snap, may);
   const isPublic = kindOf(room.name) === "public";
   const mine = (me && order.roleOf(me.id)) ?? snap.me?.role;
+  const announce = order.announce ?? snap.me?.announce ?? false;
   return (
     <>
       <div className="about">
         <p>{isPublic ? t.room.public : t.room.private}</p>
-        {snap.me?.announce && <p>{t.room.announce}</p>}
+        {announce && <p>{t.room.announce}</p>}
         {mine && <p className="hint">{t.room.you(t.roles[mine] ?? mine)}</p>}
         {!may && !isPublic && <p className="hint">{t.room.askOthers}</p>}
       </div>
       {may && (
         <>
-          <Invite room={room} order={order} isOwner={mine === "owner"} />
+          {order.state !== "failed" && <Invite room={room} order={order} isOwner={mine === "owner"} />}
           <section className="part" aria-labelledby="roles-title">
             <h3 id="roles-title">{t.room.withRoles}</h3>
             {order.state !== "done" && <p className="hint" role="status">{order.state === "loading" ? t.room.loading : t.room.failed}</p>}
@@ -50,6 +54,7 @@ export function RoomSheet({ room, snap, person }: Props) {
             </ul>
             {order.partial && <p className="hint">{t.room.partial}</p>}
           </section>
+          {order.state === "done" && <Announcing room={room} order={order} is={announce} />}
           {order.held.length > 0 && (
             <section className="part" aria-labelledby="held-title">
               <h3 id="held-title">{t.room.held}</h3>
@@ -59,5 +64,29 @@ export function RoomSheet({ room, snap, person }: Props) {
         </>
       )}
     </>
+  );
+}
+
+/** Whether everybody writes, or only those who keep order. */
+function Announcing({ room, order, is }: { room: Room; order: Order; is: boolean }) {
+  const client = useClient();
+  const [problem, setProblem] = useState<string>();
+  const [wanted, setWanted] = useState<boolean>();
+  const change = async (announce: boolean) => {
+    setWanted(announce);
+    try {
+      await client.request("room:update", { room: room.name, announce });
+      setProblem(undefined);
+      await order.reload();
+    } catch (error) {
+      setProblem(sayError(error as HubbubError, t.rights));
+    }
+    setWanted(undefined);
+  };
+  return (
+    <div className="part kinds">
+      <label><input type="checkbox" checked={wanted ?? is} onChange={(event) => void change(event.target.checked)} /><span>{t.create.announce}<span className="hint">{t.create.announceHint}</span></span></label>
+      <p role="alert" className="wrong">{problem}</p>
+    </div>
   );
 }

@@ -29,6 +29,12 @@ async function closes(seat) {
   await seat.page.getByRole("dialog").waitFor({ state: "detached" });
 }
 
+/** Looks elsewhere, and at the page again; a page of Playwright's always has the focus. */
+async function comesBack({ page }) {
+  await page.evaluate(() => (document.hasFocus = () => false) && dispatchEvent(new Event("blur")));
+  await page.evaluate(() => delete document.hasFocus && dispatchEvent(new Event("focus")));
+}
+
 /** Invites somebody they meet in the lobby. */
 async function invites(seat, who, role = "Member") {
   await chooses(seat, "People and roles");
@@ -135,6 +141,19 @@ play("a conversation of two: begun from the people, unread until it is read, giv
   assert.deepEqual(await bob.axe(), []);
   assert.equal(await cleo.page.locator("#direct-title").count(), 0, "it is nobody else's");
 
+  // One who is away finds it, and what was said in it, when they are back.
+  await cleo.context.setOffline(true);
+  await cleo.banner("You are offline.");
+  await ada.page.locator("#rooms a", { hasText: "lobby" }).click();
+  await ada.page.locator("#people").getByRole("button", { name: "cleo" }).click();
+  await ada.page.getByRole("button", { name: "Message cleo" }).click();
+  await stands(ada, "cleo");
+  await ada.says("call me when you are back");
+  await ada.page.locator("article.sent", { hasText: "call me" }).waitFor();
+  await cleo.context.setOffline(false);
+  await cleo.page.getByRole("link", { name: "ada" }).getByText("1 unread message").waitFor({ state: "attached" });
+  await ada.page.getByRole("link", { name: "bob" }).click();
+
   for (const seat of [ada, bob]) await seat.page.reload();
   await stands(ada, "bob");
   await stands(bob, "ada");
@@ -184,6 +203,10 @@ play("where only moderators write, others are told so in the place of writing, a
   // What says so is where the keys lead that lead to writing.
   for (let i = 0; i < 2; i++) await bob.page.keyboard.press("F6");
   await bob.page.waitForFunction(() => document.activeElement.className === "silent");
+  await bob.page.getByRole("button", { name: "2 people here" }).click();
+  await bob.page.getByRole("dialog", { name: "news" }).getByRole("button", { name: "ada" }).click();
+  await bob.page.getByRole("dialog", { name: "ada" }).getByRole("button", { name: "Message ada" }).waitFor();
+  await closes(bob);
   await chooses(bob, "About this room");
   await bob.page.getByRole("dialog").getByText("Only its owner and moderators write here.").waitFor();
   assert.equal(await bob.page.getByRole("button", { name: /^Invite/ }).count(), 0);
@@ -196,6 +219,18 @@ play("where only moderators write, others are told so in the place of writing, a
   await bob.says("and close at five");
   await ada.sees("and close at five");
 
+  // When all may write again, those hear it who come back to the page.
+  const cleo = await stage.seat("cleo", { at: 1 });
+  await invites(bob, "cleo");
+  await notice(cleo, "bob has invited you to news.").getByRole("button", { name: "Open news" }).click();
+  await silent(cleo, "Only moderators write here.").waitFor();
+  await bob.page.getByRole("checkbox", { name: "Announcements only" }).uncheck();
+  await bob.page.getByRole("checkbox", { name: "Announcements only", checked: false }).waitFor();
+  await closes(bob);
+  await comesBack(cleo);
+  await cleo.says("may I, too?");
+  await bob.sees("may I, too?");
+
   // What a moderator may not do is not offered: the owner's role is not theirs to change.
   await chooses(bob, "People and roles");
   const dialog = bob.page.getByRole("dialog");
@@ -203,6 +238,20 @@ play("where only moderators write, others are told so in the place of writing, a
   await dialog.getByText("Only the owner makes and removes moderators").waitFor();
   assert.equal(await dialog.getByRole("button", { name: "Change role" }).count(), 0);
   assert.deepEqual(await bob.axe(), []);
+
+  // An owner hands the room on before they leave it.
+  await closes(ada);
+  await chooses(ada, "Leave this room");
+  await ada.page.getByRole("button", { name: "Leave for good" }).click();
+  await ada.page.getByRole("alert").getByText("This room is yours. Make somebody else its owner before you leave it.").waitFor();
+  await ada.page.getByRole("button", { name: "People and roles" }).click();
+  await gives(ada, "bob", "Owner");
+  await notice(bob, "Your role in news is now: Owner.").waitFor();
+  await closes(ada);
+  await chooses(ada, "Leave this room");
+  await ada.page.getByRole("button", { name: "Leave for good" }).click();
+  await stands(ada, "lobby");
+  assert.equal(await listed(ada, "news").count(), 0);
   assert.deepEqual(stage.complaints, []);
 });
 
