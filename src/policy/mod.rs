@@ -6,3 +6,4 @@ mod looks;
 pub mod moderation;
 pub mod rate_limit;
 pub mod roles;
+pub mod seats;

@@ -8,7 +8,7 @@ import { openOutbox } from "./outbox.js";
 import { type Ask, pagesOf, since } from "./pages.js";
 import { peopleIn } from "./people.js";
 import { subject } from "./subject.js";
-import type { Me, MessageNew, OutboxEntry, OutboxStore, PresenceChanged, Room, RoomHead, RoomInvited, RoomRemoved, RoomReset, RoomSnapshot, ServerEvents, Typing } from "./types.js";
+import type { Me, MessageNew, OutboxEntry, OutboxStore, PresenceChanged, Room, RoomHead, RoomMe, RoomRemoved, RoomReset, RoomSnapshot, ServerEvents, Typing } from "./types.js";
 import { typingIn } from "./typing.js";
 
 export interface LiveRoom extends Room {
@@ -212,10 +212,10 @@ export function openRoom(name: string, connection: Connection, env: Env, sizes: 
         follower.removed({ code: "removed", message: "one was sent out of this room", retryable: false });
       }
       if (event === "room:invited") {
-        me &&= { ...me, role: (payload as RoomInvited).role };
         follower.allow();
         follower.work();
       }
+      if (event === "room:me") me &&= { ...me, ...(payload as RoomMe) };
       if (event === "presence:changed") {
         count = (payload as PresenceChanged).count;
         people.told(payload as PresenceChanged);

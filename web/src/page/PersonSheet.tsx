@@ -61,7 +61,7 @@ export function PersonSheet({ user, room, snap, close }: Props) {
       {may && !isMe && !user.classic && order.state === "failed" && <p className="hint">{t.room.failed}</p>}
       {may && !isMe && !user.classic && order.state === "done" && (
         <>
-          <RoleForm user={user} name={name} room={room} order={order} role={role} mine={order.roleOf(me!.id) ?? snap.me?.role} />
+          <RoleForm user={user} name={name} room={room} order={order} role={role} mine={snap.me?.role} />
           <OrderForm user={user} name={name} room={room} order={order} role={role} />
         </>
       )}

@@ -1,5 +1,5 @@
 // About a room: what kind it is and what one is in it; for who keeps order there, who is invited, and as what.
-import { useState } from "react";
+import { useEffect, useState } from "react";
 
 import type { HubbubError, Room, RoomSnapshot, User } from "../client/index";
 import { useClient, useConnection } from "../client/react";
@@ -9,7 +9,6 @@ import { Invite } from "./Invite";
 import { kindOf } from "./kinds";
 import { sayError, sayUser, t } from "./strings";
 import { governs, useOrder } from "./useOrder";
-import type { Order } from "./useOrder";
 
 interface Props {
   room: Room;
@@ -22,8 +21,8 @@ export function RoomSheet({ room, snap, person }: Props) {
   const may = governs(snap);
   const order = useOrder(room, snap, may);
   const isPublic = kindOf(room.name) === "public";
-  const mine = (me && order.roleOf(me.id)) ?? snap.me?.role;
-  const announce = order.announce ?? snap.me?.announce ?? false;
+  const mine = snap.me?.role;
+  const announce = snap.me?.announce ?? false;
   return (
     <>
       <div className="about">
@@ -54,7 +53,7 @@ export function RoomSheet({ room, snap, person }: Props) {
             </ul>
             {order.partial && <p className="hint">{t.room.partial}</p>}
           </section>
-          {order.state === "done" && <Announcing room={room} order={order} is={announce} />}
+          {order.state === "done" && <Announcing room={room} is={announce} />}
           {order.held.length > 0 && (
             <section className="part" aria-labelledby="held-title">
               <h3 id="held-title">{t.room.held}</h3>
@@ -68,20 +67,21 @@ export function RoomSheet({ room, snap, person }: Props) {
 }
 
 /** Whether everybody writes, or only those who keep order. */
-function Announcing({ room, order, is }: { room: Room; order: Order; is: boolean }) {
+function Announcing({ room, is }: { room: Room; is: boolean }) {
   const client = useClient();
   const [problem, setProblem] = useState<string>();
   const [wanted, setWanted] = useState<boolean>();
+  // What was asked for shows until the room says so itself.
+  useEffect(() => setWanted(undefined), [is]);
   const change = async (announce: boolean) => {
     setWanted(announce);
     try {
       await client.request("room:update", { room: room.name, announce });
       setProblem(undefined);
-      await order.reload();
     } catch (error) {
       setProblem(sayError(error as HubbubError, t.rights));
+      setWanted(undefined);
     }
-    setWanted(undefined);
   };
   return (
     <div className="part kinds">

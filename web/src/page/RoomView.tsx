@@ -18,7 +18,7 @@ export function RoomView({ name, composer }: { name: string; composer: RefObject
   const [snap, room] = useRoom(name);
   const { me, limits } = useConnection();
   const label = useLabel(name);
-  const silence = useSilence(snap, name);
+  const silence = useSilence(snap.me);
   const [endWanted, setEndWanted] = useState(0);
   const toEnd = useCallback(() => setEndWanted((n) => n + 1), []);
   const toComposer = useCallback(() => composer.current?.focus(), [composer]);

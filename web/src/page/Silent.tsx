@@ -2,25 +2,21 @@
 import { useEffect, useImperativeHandle, useRef, useState } from "react";
 import type { Ref } from "react";
 
-import type { Me, RoomSnapshot } from "../client/index";
-import { useClient } from "../client/react";
+import type { Me } from "../client/index";
 import type { ComposerHandle } from "./Composer";
 import { Lock } from "./icons";
 import { drafts, put } from "./state";
 import { t } from "./strings";
 import { sayUntil } from "./time";
-import { useLooking } from "./useReading";
 
 /** What the server calls for ever; and the longest a timer can wait. */
 const FOR_EVER = Number.MAX_SAFE_INTEGER;
 const LONGEST_TIMER = 2 ** 31 - 1;
-const ASK_EVERY_MS = 20_000;
 
 /** Why one may not write, if so; it ends by itself. */
-export function useSilence({ me }: RoomSnapshot, room: string): string | undefined {
+export function useSilence(me: Me | undefined): string | undefined {
   const [now, setNow] = useState(Date.now);
-  const is = useLatest(me, room);
-  const until = is?.muted_until ?? 0;
+  const until = me?.muted_until ?? 0;
   useEffect(() => {
     const left = until - Date.now();
     setNow(Date.now());
@@ -28,36 +24,11 @@ export function useSilence({ me }: RoomSnapshot, room: string): string | undefin
     const timer = setTimeout(() => setNow(Date.now()), Math.min(left, LONGEST_TIMER));
     return () => clearTimeout(timer);
   }, [until]);
-  if (!is) return undefined;
-  if (is.announce && !moderates(is)) return t.silent.announce;
-  if (is.role === "read_only") return t.silent.readOnly;
-  if (moderates(is) || until <= now) return undefined;
+  if (!me || me.role === "owner" || me.role === "moderator") return undefined;
+  if (me.announce) return t.silent.announce;
+  if (me.role === "read_only") return t.silent.readOnly;
+  if (until <= now) return undefined;
   return until === FOR_EVER ? t.silent.muted : t.silent.mutedUntil(sayUntil(until));
-}
-
-const moderates = ({ role }: Me) => role === "owner" || role === "moderator";
-
-/** Nobody is told when they may speak again, so it is asked: when one comes back to the page, and of a silence now and then. */
-function useLatest(me: Me | undefined, room: string): Me | undefined {
-  const client = useClient();
-  const [asked, setAsked] = useState<{ of: Me | undefined; me: Me }>();
-  const is = asked?.of === me ? (asked?.me ?? me) : me;
-  const isHeld = is !== undefined && !moderates(is) && is.muted_until != null;
-  const isSilent = isHeld || (is !== undefined && !moderates(is) && is.announce);
-  const looks = useLooking();
-  const was = useRef(looks);
-  useEffect(() => {
-    const cameBack = looks && !was.current;
-    was.current = looks;
-    if (!isSilent || !looks) return;
-    // Not answered: one is where one was.
-    const ask = () => void client.request("room:join", { room, limit: 1 }).then((now) => setAsked({ of: me, me: now.me }), () => {});
-    if (cameBack) ask();
-    if (!isHeld) return;
-    const timer = setInterval(ask, ASK_EVERY_MS);
-    return () => clearInterval(timer);
-  }, [client, room, me, isSilent, isHeld, looks]);
-  return is;
 }
 
 export function Silent({ room, why, ref }: { room: string; why: string; ref: Ref<ComposerHandle> }) {

@@ -62,6 +62,8 @@ function invited({ room, role, by, with: peer }: ServerEvents["room:invited"], m
 
 function removed({ room, reason }: ServerEvents["room:removed"]) {
   if (leaving.has(room)) return leave(room);
+  // Given up here, and told after the answer.
+  if (!rooms.get().includes(room)) return;
   // Who looks at it is told there.
   if (room === openRoom.get()) return;
   if (reason === "uninvite") drop(room);

@@ -19,8 +19,6 @@ export interface Order {
   /** Highest first. */
   roles: readonly { id: string; role: RoomRole }[];
   held: readonly Held[];
-  /** Whether only those who keep order write, if the record says so. */
-  announce?: boolean;
   /** There are changes older than what was read. */
   partial: boolean;
   /** What somebody is called, as far as anything here tells. */
@@ -76,7 +74,6 @@ export function useOrder(room: Room, snap: RoomSnapshot, wanted: boolean): Order
     state,
     roles,
     held,
-    announce: record.find(({ deed, announce }) => deed === "announce" && announce != null)?.announce ?? undefined,
     partial: record.length >= PAGE,
     nameOf: (id) => names.get(id),
     roleOf: (id) => roles.find((one) => one.id === id)?.role,

@@ -343,13 +343,17 @@ test("who is invited back into a room they were sent out of is in again by thems
   assert.deepEqual(texts(room), all(log));
 });
 
-test("a room says what one is in it: from joining on, when another role is given, and when one is refused for it", async () => {
+test("a room says what one is in it: from joining on, when it changes, and when one is refused for it", async () => {
   const { socket, log, room } = await live();
   const me = () => room.snapshot().me;
   assert.deepEqual(me(), { role: "guest" });
 
-  socket.tell("room:invited", { room: "lobby", role: "moderator", by: { id: "u2", name: "bob" } });
-  assert.deepEqual(me(), { role: "moderator" });
+  socket.tell("room:me", { room: "lobby", role: "moderator", announce: false });
+  assert.deepEqual([me().role, me().muted_until], ["moderator", undefined]);
+  socket.tell("room:me", { room: "lobby", role: "member", announce: false, muted_until: 7 });
+  assert.deepEqual([me().role, me().muted_until], ["member", 7]);
+  socket.tell("room:me", { room: "lobby", role: "member", announce: true });
+  assert.deepEqual([me().announce, me().muted_until], [true, 7], "what is not said is as before");
   assert.equal(socket.count("room:join"), 1);
 
   // The room is another by now, and nobody told.
