@@ -4,6 +4,7 @@ import { useEffect, useRef } from "react";
 import type { Room, RoomSnapshot } from "../client/index";
 import { Lock } from "./icons";
 import { kindOf } from "./kinds";
+import type { Kind } from "./kinds";
 import { useLabel } from "./mine";
 import { leave } from "./state";
 import { sayError, t } from "./strings";
@@ -11,7 +12,8 @@ import { sayError, t } from "./strings";
 export function Shut({ room, snap }: { room: Room; snap: RoomSnapshot }) {
   const label = useLabel(room.name);
   const panel = useRef<HTMLElement>(null);
-  const isMine = kindOf(room.name) !== "public";
+  const kind = kindOf(room.name);
+  const isMine = kind !== "public";
   const isOver = snap.removed === "uninvite" || (isMine && snap.error?.code === "not_found");
   // Where one wrote is gone: whoever was there is here.
   useEffect(() => {
@@ -28,8 +30,8 @@ export function Shut({ room, snap }: { room: Room; snap: RoomSnapshot }) {
   return (
     <section id="text" className="shut" ref={panel} tabIndex={-1} aria-labelledby="shut-title" data-part="messages" data-region="messages">
       <Lock />
-      <h2 id="shut-title">{t.shut.title(label)}</h2>
-      <p role="alert">{why(snap, isMine)}</p>
+      <h2 id="shut-title">{(kind === "direct" ? t.shut.direct : t.shut.title)(label)}</h2>
+      <p role="alert">{why(snap, kind)}</p>
       <p className="row">
         {!isOver && <button type="button" className="primary" onClick={comeBack}>{snap.removed === "kick" ? t.shut.comeBack : t.shut.again}</button>}
         <button type="button" onClick={() => leave(room.name)}>{t.shut.remove}</button>
@@ -38,10 +40,10 @@ export function Shut({ room, snap }: { room: Room; snap: RoomSnapshot }) {
   );
 }
 
-function why({ removed, error }: RoomSnapshot, isMine: boolean): string {
-  if (removed === "uninvite") return t.shut.uninvite;
+function why({ removed, error }: RoomSnapshot, kind: Kind): string {
+  if (removed === "uninvite") return kind === "direct" ? t.shut.given : t.shut.uninvite;
   if (removed === "kick") return t.shut.kick;
   if (removed === "ban" || error?.code === "banned") return t.shut.ban;
-  if (error?.code === "not_found" && isMine) return t.shut.notYours;
+  if (error?.code === "not_found" && kind !== "public") return t.shut.notYours;
   return t.shut.other(error ? sayError(error) : "");
 }

@@ -71,7 +71,8 @@ function removed({ room, reason }: ServerEvents["room:removed"]) {
 }
 
 function drop(room: string) {
-  notices.say(t.notices.uninvite(labelOf(room, peers.get())));
+  const label = labelOf(room, peers.get());
+  notices.say(kindOf(room) === "direct" ? t.notices.over(label) : t.notices.uninvite(label));
   leave(room);
 }
 

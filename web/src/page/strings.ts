@@ -64,7 +64,6 @@ const en = {
     unknown: "Somebody",
     beginning: (who: string) => `This is the beginning of what you and ${who} say to each other`,
     timeline: (who: string) => `Messages between you and ${who}`,
-    about: "Only you two can read this.",
     leave: "Give up this conversation",
     leaveHint: (who: string) => `It goes from your list, and ${who} cannot reach you in it. What was said is kept: when one of you writes to the other again, it is there.`,
     stay: "Keep it",
@@ -119,7 +118,6 @@ const en = {
   },
   person: {
     you: (name: string) => `${name} (you)`,
-    open: (name: string) => `About ${name}`,
     id: "User id",
     idHint: "Give it to those who would invite you.",
     message: (name: string) => `Message ${name}`,
@@ -173,10 +171,12 @@ const en = {
   /** A room one is not in any more, or cannot enter. */
   shut: {
     title: (room: string) => `${room} is closed to you`,
+    direct: (who: string) => `Your conversation with ${who} is closed`,
     kick: "A moderator has sent you out of this room. You may come back.",
     ban: "You are banned from this room.",
     uninvite: "You are not in this room any more: your invitation was taken back, or you left on another device.",
     notYours: "There is no such room, or you are not invited. Ask somebody who is in it.",
+    given: "It was given up on another device. It is there again when one of you writes to the other.",
     other: (why: string) => `This room cannot be entered. ${why}`,
     comeBack: "Come back",
     again: "Try again",
@@ -190,6 +190,7 @@ const en = {
     kick: (room: string) => `You were sent out of ${room}. You may come back.`,
     ban: (room: string) => `You are banned from ${room}.`,
     uninvite: (room: string) => `You are not in ${room} any more.`,
+    over: (who: string) => `Your conversation with ${who} is closed.`,
     open: (room: string) => `Open ${room}`,
     look: "Open",
     dismiss: "Dismiss this notice",

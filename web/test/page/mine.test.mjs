@@ -157,11 +157,22 @@ play("a conversation of two: begun from the people, unread until it is read, giv
   await bob.page.keyboard.press("Escape");
   await bob.page.getByRole("dialog").waitFor({ state: "detached" });
 
+  // Another device of bob's, which looks at the conversation when it is given up.
+  const again = await stage.seat("bob", { at: 0 });
+  for (const key of ["hubbub:session", "hubbub.rooms"]) {
+    const value = await bob.page.evaluate((kept) => localStorage.getItem(kept), key);
+    await again.page.evaluate(([kept, text]) => localStorage.setItem(kept, text), [key, value]);
+  }
+  await again.page.reload();
+  await again.page.getByRole("link", { name: "ada" }).click();
+  await again.sees("gladly");
+
   await chooses(bob, "Give up this conversation");
   await bob.page.getByRole("button", { name: "Give up this conversation" }).click();
   await stands(bob, "lobby");
   assert.equal(await bob.page.locator("#direct-title").count(), 0);
   assert.equal(await notice(bob, "").count(), 0, "what one does oneself is no news");
+  await again.page.locator(".shut", { hasText: "Your conversation with ada is closed" }).waitFor();
   await bob.page.reload();
   await bob.isOn();
   await bob.page.locator("#people > li", { hasText: "ada" }).waitFor();
