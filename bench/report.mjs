@@ -154,15 +154,37 @@ writeFileSync(`${ROOT}docs/reports/performance.md`, `${text.trimEnd()}\n`);
 
 function grown() {
   if (results.growth.length === 0) return "";
-  const parts = Object.entries(growth).map(([kind, { title }]) => {
+  const share = ({ values }, us) => (us * values["deliveries/s"]) / 1e4;
+  // What is plotted, and what else stands in the table.
+  const views = {
+    deliveries: {
+      says: "CPU µs per delivery",
+      curves: { "nodes and Redis": ({ costs }) => costs.cpu_us_per_delivery, nodes: ({ costs }) => costs.node_cpu_us_per_delivery },
+      more: { "Redis bytes out per message": ({ costs }) => costs.redis_bytes_out_per_message?.toFixed(0) ?? "–" },
+    },
+    connects: {
+      says: "CPU µs per connect and join",
+      curves: { nodes: ({ costs }) => costs.cpu_us_per_connect },
+      more: { "in the room after, p99": ({ values }) => ms(values.connect_p99), "came in a second": ({ values }) => values["connects/s"].toFixed(0) },
+    },
+    seconds: {
+      says: "CPU of all, % of a core",
+      curves: { "nodes and Redis": (run) => share(run, run.costs.cpu_us_per_delivery), nodes: (run) => share(run, run.costs.node_cpu_us_per_delivery) },
+      more: { "came back and went on where they were": ({ values }) => values.resumed },
+    },
+  };
+  const last = { p50: ({ values }) => ms(values.p50), p99: ({ values }) => ms(values.p99), "lost / doubled / reordered": ({ values }) => `${values.lost} / ${values.doubled} / ${values.reordered}` };
+  const parts = Object.entries(growth).map(([kind, { title, of = "deliveries" }]) => {
     const runs = results.growth.filter((run) => run.kind === kind && !run.failed);
     if (runs.length === 0) return "";
-    const cpu = runs.map((run) => [run.at, run.costs.cpu_us_per_delivery]);
-    const nodes = runs.map((run) => [run.at, run.costs.node_cpu_us_per_delivery]);
-    writeFileSync(`${FOLDER}growth-${kind}.svg`, lines(`CPU µs per delivery by ${title}`, [{ name: "nodes and Redis", points: cpu }, { name: "nodes", points: nodes }], ""));
-    return `### By ${title}\n\n![${kind}](performance/growth-${kind}.svg)\n\n${table([kind, "CPU µs per delivery", "without Redis", "Redis bytes out per message", "p50", "p99", "lost / doubled / reordered"], runs.map(({ at, costs, values }) => [at, round(costs.cpu_us_per_delivery), round(costs.node_cpu_us_per_delivery), costs.redis_bytes_out_per_message?.toFixed(0) ?? "–", ms(values.p50), ms(values.p99), `${values.lost} / ${values.doubled} / ${values.reordered}`]))}`;
+    const { says, curves, more } = views[of];
+    const drawn = Object.entries(curves).map(([name, figure]) => ({ name, points: runs.map((run) => [run.at, figure(run)]) }));
+    writeFileSync(`${FOLDER}growth-${kind}.svg`, lines(`${says} by ${title}`, drawn, ""));
+    const columns = [...Object.values(curves).map((figure) => (run) => round(figure(run))), ...Object.values(more), ...Object.values(last)];
+    const heads = [...Object.keys(curves).map((name) => `${says}: ${name}`), ...Object.keys(more), ...Object.keys(last)];
+    return `### By ${title}\n\n![${kind}](performance/growth-${kind}.svg)\n\n${table([kind, ...heads], runs.map((run) => [run.at.toLocaleString("en"), ...columns.map((figure) => figure(run))]))}`;
   });
-  return `\n## Growth\n\nHubbub alone, one repetition each (\`make bench-growth\`).\n\n${parts.filter(Boolean).join("\n\n")}\n`;
+  return `\n## Growth, and storms\n\nHubbub alone, one repetition each (\`make bench-growth\`).\n\n${parts.filter(Boolean).join("\n\n")}\n`;
 }
 
 /** What the figures above come to at a size that no machine here can play. Arithmetic, and said to be. */

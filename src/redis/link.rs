@@ -104,6 +104,11 @@ impl Link {
         self.health.is_up() && self.commands.is_connected()
     }
 
+    /// Which connection this is: another one may be to a Redis that has lost something.
+    pub fn connection(&self) -> u64 {
+        self.health.ups()
+    }
+
     /// For how long it has been down, if it is.
     pub fn down_for(&self) -> Option<Duration> {
         self.health.down_for()

@@ -52,7 +52,7 @@ async fn while_redis_is_away_clients_stay_and_are_told_and_afterwards_nothing_is
         sent.push(ada.say(&format!("before {n}")).await);
     }
 
-    here.redis().kill().await;
+    here.redis().kill_once_written().await;
     let lost = new_mid();
     let away = Stopwatch::start();
     eventually("an outage long enough for nodes to have given up a few times", || async {

@@ -10,7 +10,10 @@ use std::{
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-use crate::{acl, port::Port, world::SOON};
+use crate::{
+    common::{Port, acl},
+    world::SOON,
+};
 
 pub(crate) struct Server {
     port: Port,
