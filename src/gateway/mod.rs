@@ -6,6 +6,9 @@ mod classic;
 mod conn;
 mod door;
 mod frames;
+/// Only while fuzzed, here or by `fuzz/`.
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod guard;
 mod head;
 mod inbound;
