@@ -24,6 +24,7 @@ mod presence;
 mod private;
 mod restarts;
 mod rooms;
+mod seats;
 mod shutdown;
 mod slow;
 mod token_keys;
