@@ -4,7 +4,7 @@
 .NOTPARALLEL:
 # The network fails now and then.
 export CARGO_NET_RETRY ?= 10
-.PHONY: help run test check fmt unit faults clients web tools pictures protocol deny fuzz clean flood bench bench-growth compose-test k8s-test manifests
+.PHONY: help run test check fmt unit faults clients web tools pictures protocol deny fuzz fuzz-coverage clean flood bench bench-growth compose-test k8s-test manifests
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -19,6 +19,7 @@ check: web ## formatting, lints, the rules of the house
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- --deny warnings
 	cargo test --locked --test tidy
+	if cargo deny --version >/dev/null 2>&1; then $(DENY_OFFLINE); else echo "no cargo-deny here: licences are not looked at (make deny)"; fi
 
 unit: web tests/clients/node_modules ## tests in Rust: units, both stores, real nodes, a real Redis, and the short set of faults
 	cargo test --locked
@@ -84,7 +85,7 @@ bench-growth: web ## Hubbub alone while members, rooms, nodes or connections gro
 	node bench/run.mjs --growth --keep
 	node bench/report.mjs
 
-flood: web ## what 20,000 handshakes and 10,000 messages a second cost others; writes docs/reports/flood.md
+flood: web ## what 20,000 handshakes and 10,000 messages a second cost others, and what guesses tell; writes docs/reports/flood.md
 	cargo build --release --locked
 	node bench/flood.mjs
 
@@ -92,15 +93,26 @@ bench/node/node_modules: bench/node/package-lock.json
 	tests/again.sh npm ci --prefix bench/node --no-audit --no-fund
 	touch $@
 
-# Asks the network, so it is no part of `make test`; tests/advisories.rs, which is, knows the holes that
-# were known when it was written.
+# The advisories ask the network, and installing cargo-deny takes minutes: so it is no part of `make test`,
+# but `make check` looks at what needs no network where it is installed. tests/advisories.rs, which is
+# a part, knows the holes that were known when it was written.
+DENY_OFFLINE = cargo deny check --hide-inclusion-graph licenses bans sources
 deny: ## licences, advisories and sources of what we depend on, crates and npm packages
 	cargo deny --version >/dev/null 2>&1 || cargo install cargo-deny --locked
-	tests/again.sh cargo deny check
+	$(DENY_OFFLINE)
+	tests/again.sh cargo deny check advisories
 	tests/again.sh npm audit --prefix web --audit-level=moderate
 
 fuzz: ## five minutes of mutated bad inputs against each decoder
 	HUBBUB_FUZZ=300 cargo test --locked --release --lib fuzz
+
+# By coverage, which finds more and needs a nightly compiler: so it is no part of `make test`.
+FUZZ_SECONDS ?= 300
+fuzz-coverage: web ## the same decoders, and the frame meter, by coverage: five minutes each
+	cargo fuzz --version >/dev/null 2>&1 || cargo install cargo-fuzz --locked
+	for target in event log_entry stream; do \
+	  cargo +nightly fuzz run --sanitizer none $$target -- -max_total_time=$(FUZZ_SECONDS) -max_len=8192 || exit 1; \
+	done
 
 clean: ## forget everything built
 	cargo clean

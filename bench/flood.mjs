@@ -1,6 +1,7 @@
-// What a flood costs others: 20,000 handshakes from one address, and 10,000 messages a second from one socket.
+// What a flood costs others: 20,000 handshakes from one address, and 10,000 messages a second from one socket; and
+// what 1,000 guesses tell of private rooms.
 //
-// node bench/flood.mjs             plays both against a node of its own; writes docs/reports/flood.md
+// node bench/flood.mjs             plays each against a node of its own; writes docs/reports/flood.md
 // HUBBUB=path/to/hubbub            another binary than target/release/hubbub
 import { fork, spawn } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
@@ -11,6 +12,7 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
 import { WebSocket } from "../web/node_modules/ws/wrapper.mjs";
+import { measureGuesses } from "./lib/guesses.mjs";
 
 const ROOT = new URL("../", import.meta.url);
 const BINARY = process.env.HUBBUB ?? fileURLToPath(new URL("target/release/hubbub", ROOT));
@@ -32,10 +34,12 @@ const quantile = (numbers, q) => [...numbers].sort((a, b) => a - b)[Math.min(num
 async function measure() {
   const handshakes = await withNode(measureHandshakes);
   const messages = await withNode(measureMessages);
-  const report = write(handshakes, messages);
+  const guesses = await measureGuesses(BINARY);
+  const report = write(handshakes, messages, guesses);
   writeFileSync(new URL("docs/reports/flood.md", ROOT), report);
   process.stdout.write(report);
-  const holds = handshakes.grewMiB <= 10 && handshakes.slowest < 200 && messages.flooded.p99 <= 2 * messages.alone.p99;
+  const holds = handshakes.grewMiB <= 10 && handshakes.slowest < 200 && messages.flooded.p99 <= 2 * messages.alone.p99
+    && Object.values(guesses).every(({ ratio }) => Math.abs(ratio - 1) <= 0.05);
   process.exit(holds ? 0 : 1);
 }
 
@@ -205,10 +209,12 @@ async function floodMessages(at) {
 
 // === The report
 
-function write(handshakes, messages) {
+function write(handshakes, messages, guesses) {
   const { alone, flooded } = messages;
   const times = (a, b) => `${(a / b).toFixed(1)}×`;
   const ms = (number) => `${number.toFixed(1)} ms`;
+  const told = ({ exists, absent }) => `${exists.toFixed(3)} ms and ${absent.toFixed(3)} ms`;
+  const apart = ({ ratio }) => `${ratio.toFixed(2)}×`;
   const answered = Object.entries(handshakes.statuses).map(([status, count]) => `${count.toLocaleString("en")} × ${status}`).join(", ");
   return `# What a flood costs others
 
@@ -225,6 +231,8 @@ machine; the ratios of one run are what to look at.
 | slowest connect of other addresses meanwhile, of ${handshakes.connects} (median ${ms(handshakes.median)}) | ${ms(handshakes.slowest)}, ${times(handshakes.slowest, 200)} of the bound | 200 ms |
 | **${MESSAGES_A_SECOND.toLocaleString("en")} messages a second from one socket** (${Math.round(messages.sentASecond).toLocaleString("en")} were taken off it, ${messages.closed} times closed for it): p99 delivery of others | ${times(flooded.p99, alone.p99)} | 2× |
 | p50 of the same | ${times(flooded.p50, alone.p50)} | |
+| **1,000 private rooms guessed right and 1,000 guessed wrong, by turns**: median of "not there", right to wrong, in memory | ${apart(guesses.memory)} (${told(guesses.memory)}) | 0.95× to 1.05× |
+| the same on Redis | ${apart(guesses.redis)} (${told(guesses.redis)}) | 0.95× to 1.05× |
 
 Deliveries: ${LISTENERS} listeners in one room, ${1_000 / SAID_EVERY_MS} messages a second, ${alone.heard.toLocaleString("en")} and ${flooded.heard.toLocaleString("en")} of them
 without and with the flood; p99 ${ms(alone.p99)} and ${ms(flooded.p99)}.

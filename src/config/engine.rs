@@ -22,6 +22,9 @@ pub struct Engine {
     /// How long the change from polling to WebSocket may take.
     #[serde(with = "humantime_serde")]
     pub upgrade_timeout: Duration,
+    /// How long a message may take on a WebSocket, from its first byte to its last.
+    #[serde(with = "humantime_serde")]
+    pub message_timeout: Duration,
     /// The largest event, on either transport.
     pub max_event: ByteSize,
     /// The largest body of a polling request, which may carry many events.
@@ -38,7 +41,8 @@ impl Engine {
         within("engine.ping_interval", self.ping_interval, times.clone())?;
         within("engine.ping_timeout", self.ping_timeout, times.clone())?;
         within("engine.connect_timeout", self.connect_timeout, times.clone())?;
-        within("engine.upgrade_timeout", self.upgrade_timeout, times)?;
+        within("engine.upgrade_timeout", self.upgrade_timeout, times.clone())?;
+        within("engine.message_timeout", self.message_timeout, times)?;
         let sizes = ByteSize::kib(1)..=ByteSize::mib(100);
         within("engine.max_event", self.max_event, sizes.clone())?;
         within("engine.max_body", self.max_body, sizes)?;

@@ -43,6 +43,8 @@ pub struct Limits {
     pub rooms_per_connection: usize,
     /// Rooms that are not public a user may be in for good.
     pub rooms_per_user: usize,
+    /// WebSocket frames a second that say nothing: pings, pongs and empty ones.
+    pub idle_frames: NonZeroU32,
     /// Events a connection may have waiting; at it, reading from the connection pauses.
     pub queued_events: usize,
     /// Bytes a connection may have unsent; at it, the connection is closed as a slow consumer.
@@ -74,6 +76,7 @@ impl Limits {
         within("limits.renames_per_minute", self.renames_per_minute.get(), 1..=1_000_000)?;
         within("limits.rooms_per_connection", self.rooms_per_connection, 1..=100_000)?;
         within("limits.rooms_per_user", self.rooms_per_user, 1..=1_000)?;
+        within("limits.idle_frames", self.idle_frames.get(), 1..=1_000_000)?;
         within("limits.queued_events", self.queued_events, 1..=100_000)?;
         let bytes = ByteSize::kib(1)..=ByteSize::gib(1);
         within("limits.unsent_bytes", self.unsent_bytes, bytes)?;

@@ -2,11 +2,12 @@
 //! from outside the library.
 use std::{
     collections::HashMap,
+    num::NonZeroU32,
     sync::{
         Arc, Weak,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use axum::{body::Body, http::Request};
@@ -36,6 +37,7 @@ pub(super) struct Door {
     /// How often a client that is made to wait gets a sign of life.
     pub(super) sign_of_life: Duration,
     limits: Limits,
+    message_timeout: Duration,
     metrics: Metrics,
     sessions: Mutex<Sessions>,
     ending: mpsc::Sender<(Sid, bool)>,
@@ -63,6 +65,7 @@ impl Door {
             admission: Admission::new(&config.server, &config.limits),
             sign_of_life: config.engine.ping_timeout / 2,
             limits: config.limits.clone(),
+            message_timeout: config.engine.message_timeout,
             metrics,
             sessions: Mutex::default(),
             ending,
@@ -82,6 +85,15 @@ impl Door {
 
     pub(super) fn is_too_much(&self, unsent: u64, age: Duration) -> bool {
         unsent > self.limits.unsent_bytes.as_u64() || age > self.limits.unsent_age
+    }
+
+    pub(super) fn idle_frames(&self) -> NonZeroU32 {
+        self.limits.idle_frames
+    }
+
+    /// Whether a message has been on its way on this stream for too long.
+    pub(super) fn is_unfinished(&self, conn: &Conn) -> bool {
+        conn.is_unfinished_for(self.message_timeout, Instant::now())
     }
 
     pub(super) fn count_close(&self, reason: CloseReason) {
@@ -195,7 +207,8 @@ impl Door {
         self.sessions.lock().links.values().filter_map(Weak::upgrade).collect()
     }
 
-    /// Closes those that do not read, also when nothing more is sent to them. Until the hard stop.
+    /// Closes those that do not read, also when nothing more is sent to them, and those whose message
+    /// does not come to its end. Until the hard stop.
     pub(super) async fn watch_for_slow(self: Arc<Self>) {
         loop {
             tokio::time::sleep(LOOK_EVERY).await;

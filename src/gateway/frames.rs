@@ -7,13 +7,24 @@ const LONGEST_HEADER: usize = 14;
 /// What was met on the way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Met<'a> {
+    /// A frame's header is complete.
+    Header(Header),
     /// A piece of a frame's payload.
     Payload(&'a [u8]),
-    /// The end of a frame.
-    End,
+    /// The end of a frame; of a message too, or between two: `is_whole`.
+    End { is_whole: bool },
 }
 
-#[derive(Debug, Default)]
+/// What a frame says of itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Header {
+    pub(super) is_control: bool,
+    /// It is the last of several.
+    pub(super) ends_fragments: bool,
+    pub(super) is_empty: bool,
+}
+
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Frames {
     header: [u8; LONGEST_HEADER],
     have: usize,
@@ -60,28 +71,34 @@ impl Frames {
                 self.header[self.have..self.have + now.len()].copy_from_slice(now);
                 self.have += now.len();
                 if self.have >= 2 && self.have == self.header_length() {
-                    self.header_is_complete();
+                    meet(Met::Header(self.complete_header()));
                 }
             }
             if self.have == 0 && self.left == 0 {
-                meet(Met::End);
+                meet(Met::End { is_whole: !self.in_message });
             }
             bytes = later;
         }
     }
 
-    fn header_is_complete(&mut self) {
+    fn complete_header(&mut self) -> Header {
         let long = |bytes: &[u8]| bytes.iter().fold(0u64, |n, b| (n << 8) | u64::from(*b));
         self.left = match self.header[1] & 0x7f {
             126 => long(&self.header[2..4]),
             127 => long(&self.header[2..10]),
             short => u64::from(short),
         };
-        let is_control = self.header[0] & 0x08 != 0;
-        if !is_control {
-            self.in_message = self.header[0] & 0x80 == 0;
+        let (is_final, opcode) = (self.header[0] & 0x80 != 0, self.header[0] & 0x0f);
+        let header = Header {
+            is_control: opcode >= 8,
+            ends_fragments: is_final && opcode == 0,
+            is_empty: self.left == 0,
+        };
+        if !header.is_control {
+            self.in_message = !is_final;
         }
         self.have = 0;
+        header
     }
 }
 
@@ -121,8 +138,9 @@ pub(super) mod tests {
                 for (n, piece) in bytes.chunks(cut).enumerate() {
                     assert_eq!(frames.is_between(), n == 0, "{payload} bytes by {cut}");
                     frames.follow(piece, |what| match what {
+                        Met::Header(_) => {}
                         Met::Payload(piece) => met += piece.len(),
-                        Met::End => ends += 1,
+                        Met::End { .. } => ends += 1,
                     });
                 }
                 assert!(frames.is_between(), "{payload} bytes by {cut}");

@@ -25,7 +25,6 @@ pub(super) enum Next {
 /// Decides when a pong is put in.
 #[derive(Debug)]
 pub(super) struct LifeSign {
-    frames: Frames,
     /// It has been made to wait since the last sign.
     waited: bool,
     last: Instant,
@@ -35,7 +34,7 @@ pub(super) struct LifeSign {
 impl LifeSign {
     /// From the first byte after the upgrade.
     pub(super) fn new(every: Duration) -> Self {
-        Self { frames: Frames::default(), waited: false, last: Instant::now(), every }
+        Self { waited: false, last: Instant::now(), every }
     }
 
     pub(super) fn made_to_wait(&mut self) {
@@ -47,23 +46,20 @@ impl LifeSign {
         self.last + self.every
     }
 
-    pub(super) fn next(&self, now: Instant) -> Next {
+    /// `frames`: where in its frames the stream is.
+    pub(super) fn next(&self, frames: &Frames, now: Instant) -> Next {
         if !self.waited || now < self.due_at() {
             Next::Read
-        } else if self.frames.is_between() {
+        } else if frames.is_between() {
             Next::Pong
         } else {
-            Next::ReadAtMost(self.frames.to_end())
+            Next::ReadAtMost(frames.to_end())
         }
     }
 
     pub(super) fn given(&mut self, now: Instant) {
         self.last = now;
         self.waited = false;
-    }
-
-    pub(super) fn read(&mut self, bytes: &[u8]) {
-        self.frames.follow(bytes, |_| ());
     }
 }
 
@@ -75,15 +71,15 @@ mod tests {
     #[test]
     fn a_pong_is_put_in_only_for_who_was_made_to_wait_and_at_a_frames_end() {
         let every = Duration::from_secs(5);
-        let mut sign = LifeSign::new(every);
+        let (mut sign, mut frames) = (LifeSign::new(every), Frames::default());
         let later = Instant::now() + every * 2;
 
-        assert_eq!(sign.next(later), Next::Read);
+        assert_eq!(sign.next(&frames, later), Next::Read);
         sign.made_to_wait();
-        assert_eq!(sign.next(later), Next::Pong);
-        sign.read(&frame(0x81, MASKED, 100)[..50]);
-        assert_eq!(sign.next(later), Next::ReadAtMost(56));
+        assert_eq!(sign.next(&frames, later), Next::Pong);
+        frames.follow(&frame(0x81, MASKED, 100)[..50], |_| ());
+        assert_eq!(sign.next(&frames, later), Next::ReadAtMost(56));
         sign.given(later);
-        assert_eq!(sign.next(later + every), Next::Read);
+        assert_eq!(sign.next(&frames, later + every), Next::Read);
     }
 }

@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use socketioxide::socket::Sid;
 use tokio::sync::Notify;
 
-use super::{Notice, backlog::Backlog, conn::Conn, door::Door, outbox::SocketOutbox};
+use super::{Notice, backlog::Backlog, conn::Conn, door::Door, outbox::SocketOutbox, packet};
 use crate::rooms::{CloseReason, Frame, Full, Outbox};
 
 /// How long what was begun may take to be finished once a session is drained: longer than an
@@ -229,6 +229,11 @@ impl Link {
         self.door.is_too_much(unsent, age)
     }
 
+    /// Whether something it says does not come to its end.
+    fn is_unfinished(&self) -> bool {
+        self.conn.lock().as_ref().is_some_and(|conn| self.door.is_unfinished(conn))
+    }
+
     /// Stops reading from the client, until as many have resumed as have paused.
     pub(super) fn pause(&self) {
         let conn = self.conn.lock();
@@ -354,6 +359,11 @@ impl Link {
         };
         let has_read = timeout(last_word, self.all_written()).await.is_ok();
         self.comes_to(End::Closing);
+        if matches!(reason, CloseReason::RateLimited | CloseReason::Unfinished)
+            && let Some(conn) = &*self.conn.lock()
+        {
+            conn.out().part(&packet::POLICY_VIOLATION);
+        }
         self.end(reason == CloseReason::SlowConsumer && !has_read);
     }
 
@@ -366,6 +376,8 @@ impl Link {
             }
         } else if self.is_slow() {
             self.close(CloseReason::SlowConsumer);
+        } else if self.is_unfinished() {
+            self.close(CloseReason::Unfinished);
         }
     }
 

@@ -6,11 +6,16 @@ mod classic;
 mod conn;
 mod door;
 mod frames;
+/// Only while fuzzed, here or by `fuzz/`.
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod guard;
+mod head;
 mod inbound;
 mod lifesign;
 mod link;
 mod listener;
+mod meter;
 mod notice;
 mod origin;
 mod outbox;

@@ -44,6 +44,8 @@ pub enum NoticeCode {
     TooLarge,
     /// It went on and on although it was told to slow down.
     RateLimited,
+    /// Something it said did not come to its end in time.
+    Unfinished,
     /// It was refused in the handshake.
     Refused,
     /// Banned from everywhere; who comes back is refused.
@@ -67,6 +69,7 @@ impl From<CloseReason> for NoticeCode {
             CloseReason::Draining => Self::Draining,
             CloseReason::TooLarge => Self::TooLarge,
             CloseReason::RateLimited => Self::RateLimited,
+            CloseReason::Unfinished => Self::Unfinished,
             CloseReason::Refused => Self::Refused,
             CloseReason::Banned => Self::Banned,
             CloseReason::Kicked => Self::Kicked,

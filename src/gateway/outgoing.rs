@@ -171,6 +171,16 @@ impl Outgoing {
         }
     }
 
+    /// Writes a last frame, if it can go out as a whole here and now.
+    pub(super) fn part(&self, frame: &[u8]) {
+        if self.queue.is_empty()
+            && self.is_between()
+            && let Ok(tcp) = self.tcp()
+        {
+            tcp.try_write(frame).ok();
+        }
+    }
+
     /// The library's turn; `None`: not now, it is to be woken later.
     pub(super) fn write_for_library(&mut self, bytes: &[u8]) -> io::Result<Option<usize>> {
         if self.begun {
@@ -219,7 +229,8 @@ impl Outgoing {
                 passing.update(piece);
                 *passed += piece.len() as u64;
             }
-            Met::End => {
+            Met::Header(_) => {}
+            Met::End { .. } => {
                 let mark = Mark { length: *passed, sum: std::mem::take(passing).finalize() };
                 *passed = 0;
                 awaiting.retain(|one| {

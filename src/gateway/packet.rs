@@ -6,6 +6,9 @@ use bytes::{BufMut, Bytes, BytesMut};
 
 use crate::rooms::{Batch, Frame};
 
+/// A close frame with the code 1008, "policy violation" (RFC 6455).
+pub(super) const POLICY_VIOLATION: [u8; 4] = [0x88, 2, 0x03, 0xf0];
+
 /// The two namespaces that are spoken here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Namespace {

@@ -2,7 +2,6 @@
 //! session before it begins.
 pub mod access;
 pub mod admission;
-mod looks;
 pub mod moderation;
 pub mod rate_limit;
 pub mod roles;

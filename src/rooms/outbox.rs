@@ -75,6 +75,8 @@ pub enum CloseReason {
     TooLarge,
     /// It went on and on although it was told to slow down.
     RateLimited,
+    /// Something it said did not come to its end in time.
+    Unfinished,
     /// It was refused in the handshake.
     Refused,
     /// Banned from everywhere; who comes back is refused.

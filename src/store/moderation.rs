@@ -19,7 +19,7 @@ pub const LONGEST_RECORD: usize = 10_000;
 /// What holds in one room, or everywhere.
 #[derive(Debug, Clone, Default)]
 pub struct Laid {
-    /// Another one after each act.
+    /// One more after each act.
     pub version: u64,
     /// What began each measure that is in force.
     pub acts: Vec<Act>,

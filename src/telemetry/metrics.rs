@@ -145,7 +145,11 @@ impl Metrics {
             (&self.fanout_gap, "cause", GAP_CAUSES),
             (&self.room_resync, "cause", GAP_CAUSES),
             (&self.client_reset, "reason", &["epoch_changed", "diverged", "rolled_back"]),
-            (&self.closed, "reason", &["slow_consumer", "draining", "too_large", "rate_limited"]),
+            (
+                &self.closed,
+                "reason",
+                &["slow_consumer", "draining", "too_large", "rate_limited", "unfinished"],
+            ),
             (&self.connects, "result", &["ok"]),
             (&self.disconnects, "reason", &["client_closed", "transport_error", "ping_timeout"]),
             (&self.handshake_refused, "reason", &["origin", "draining", "full", "admission"]),

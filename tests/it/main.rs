@@ -10,6 +10,7 @@ mod contract;
 mod doctor;
 mod door;
 mod embedded;
+mod frames;
 mod harness;
 mod joins;
 mod limits;

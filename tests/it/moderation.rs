@@ -342,22 +342,45 @@ async fn a_ban_outlasts_the_node() {
     assert_eq!(back.err().unwrap()["message"], "banned");
 }
 
+/// A way into the store past all nodes, so that none is told.
+async fn unheard(node: &Node) -> Arc<Link> {
+    let (url, store) = (node.redis().url().into(), Config::built_in().store);
+    let link = Link::connect(&url, &store, &Lifecycle::default()).unwrap();
+    patiently("Redis", link.ready()).await;
+    link
+}
+
+async fn writes(link: &Link, command: &'static str, args: &[&str]) {
+    let args = args.iter().map(|arg| (*arg).to_owned()).collect();
+    link.command::<String>(command, args).await.unwrap();
+}
+
+/// A kick as it would have been written, in a room or (`{g}`) everywhere.
+async fn kicks_unheard(link: &Link, place: &str, at: u64, user: &User) {
+    let (rules, record) = (format!("{place}:rules"), format!("{place}:record"));
+    let mut act = json!({
+        "at": at, "by": { "id": "mod" }, "deed": "kick", "subject": { "user": user.id() },
+    });
+    if let Some(room) = place.strip_prefix("{r:") {
+        act["room"] = json!(room.trim_end_matches('}'));
+    }
+    writes(link, "XADD", &[&record, "*", "d", &act.to_string()]).await;
+    writes(link, "HINCRBY", &[&rules, "version", "1"]).await;
+}
+
 /// A node that cannot be told asks.
 #[tokio::test]
 async fn a_ban_whose_word_was_lost_is_found_in_the_store() {
     let (settings, _file) = settings();
     let [node, ..] = Cluster::start_with(settings).await;
     let troll = node.join("troll", "lobby").await;
-    let (url, store) = (node.redis().url().into(), Config::built_in().store);
-    let link = Link::connect(&url, &store, &Lifecycle::default()).unwrap();
-    patiently("Redis", link.ready()).await;
+    let link = unheard(&node).await;
     let by = json!({ "id": "mod" });
     let act = json!({ "at": 1, "by": by, "deed": "ban", "subject": { "user": troll.id() } });
-    let set = ["{g}:rules", &format!("ban u:{}", troll.id()), &format!("0 {act}")];
-    let raise = ["{g}:rules", "version", "1"];
+    let rule = format!("ban u:{}", troll.id());
 
-    link.command::<u64>("HSET", set.map(str::to_owned).to_vec()).await.unwrap();
-    link.command::<u64>("HINCRBY", raise.map(str::to_owned).to_vec()).await.unwrap();
+    writes(&link, "HSET", &["{g}:rules", &rule, &format!("0 {act}")]).await;
+    writes(&link, "HINCRBY", &["{g}:rules", "version", "1"]).await;
 
     is_sent_away(&troll, "banned").await;
 }
@@ -373,22 +396,49 @@ async fn a_ban_in_a_room_whose_word_was_lost_is_found_in_the_store() {
         "at": 1, "by": { "id": "mod" }, "deed": "ban", "room": "lobby",
         "subject": { "user": troll.id() },
     });
+    let (link, rule) = (unheard(&node).await, format!("ban u:{}", troll.id()));
 
-    // As the act would have written it, but nobody is told.
-    let rules = format!("ban u:{}", troll.id());
-    let (url, store) = (node.redis().url().into(), Config::built_in().store);
-    let link = Link::connect(&url, &store, &Lifecycle::default()).unwrap();
-    patiently("Redis", link.ready()).await;
-    let set = ["{r:lobby}:rules", &rules, &format!("0 {act}")];
-    let raise = ["{r:lobby}:rules", "version", "1"];
-    link.command::<u64>("HSET", set.map(str::to_owned).to_vec()).await.unwrap();
-    link.command::<u64>("HINCRBY", raise.map(str::to_owned).to_vec()).await.unwrap();
+    writes(&link, "HSET", &["{r:lobby}:rules", &rule, &format!("0 {act}")]).await;
+    writes(&link, "HINCRBY", &["{r:lobby}:rules", "version", "1"]).await;
 
     let removed = troll.next("room:removed").await;
     assert_eq!((&removed["room"], &removed["reason"]), (&json!("lobby"), &json!("ban")));
     bystander.say("for those who stay").await;
     assert_eq!(bystander.hears().await.text, "for those who stay");
     assert!(troll.so_far("message:new").is_empty());
+}
+
+/// A kick leaves nothing that holds, but it is on record; and none is done twice.
+#[tokio::test]
+async fn a_kick_whose_word_was_lost_is_found_on_record_and_one_that_was_heard_is_not_done_again() {
+    let (settings, _file) = settings();
+    let [node, ..] = Cluster::start_with(settings.with("rooms.position_check", "500ms")).await;
+    let root = admin_at(&node).await;
+    let (troll, ape) = (node.join("troll", "lobby").await, node.join("ape", "lobby").await);
+    let link = unheard(&node).await;
+    // A first look: what was done before it concerns nobody who is there.
+    let goat = node.join("goat", "lobby").await;
+    let ban = json!({ "at": 1, "by": { "id": "mod" }, "deed": "ban", "room": "lobby", "subject": { "user": goat.id() } });
+    let rule = format!("ban u:{}", goat.id());
+    writes(&link, "HSET", &["{r:lobby}:rules", &rule, &format!("0 {ban}")]).await;
+    writes(&link, "HINCRBY", &["{r:lobby}:rules", "version", "1"]).await;
+    goat.next("room:removed").await;
+
+    root.granted("moderation:kick", json!({ "room": "lobby", "user": ape.id() })).await;
+    assert_eq!(ape.next("room:removed").await["reason"], "kick");
+    ape.join("lobby").await;
+    kicks_unheard(&link, "{r:lobby}", 1, &troll).await;
+
+    assert_eq!(troll.next("room:removed").await["reason"], "kick");
+    assert_eq!(
+        troll.refused("room:members", json!({ "room": "lobby" })).await["code"],
+        "not_member"
+    );
+    ape.granted("room:members", json!({ "room": "lobby" })).await;
+    assert_eq!(ape.so_far("room:removed"), [] as [Value; 0]);
+    kicks_unheard(&link, "{g}", 1, &troll).await;
+    is_sent_away(&troll, "kicked").await;
+    ape.say("I stay").await;
 }
 
 #[rstest]

@@ -391,6 +391,50 @@ async fn tutorial_pages_do_not_reach_a_private_room_by_its_name() {
     assert_eq!(ada.sees_in(&den).await, [ada.id()]);
 }
 
+/// A way into the store past all nodes, so that none is told.
+async fn unheard(node: &Node) -> Arc<Link> {
+    let (url, store) = (node.redis().url().into(), Config::built_in().store);
+    let link = Link::connect(&url, &store, &Lifecycle::default()).unwrap();
+    patiently("Redis", link.ready()).await;
+    link
+}
+
+/// One that was not told, and does not know that, finds it out by and by; and what else has changed.
+#[tokio::test]
+async fn who_was_uninvited_by_a_word_that_was_lost_is_sent_out_and_the_others_are_what_they_are() {
+    let (settings, _file) = settings();
+    let [node, ..] = Cluster::start_with(settings.with("rooms.position_check", "500ms")).await;
+    let (ada, bob, cyd) =
+        (node.welcome("ada").await, node.welcome("bob").await, node.welcome("cyd").await);
+    let den = makes_room(&ada).await;
+    for user in [&bob, &cyd] {
+        invites(&ada, &den, user, "member").await;
+        user.join(&den).await;
+    }
+    let link = unheard(&node).await;
+    let rules = format!("{{r:{den}}}:rules");
+    let write = async |command: &'static str, field: &str, value: &str| {
+        let args = [&rules, field, value].into_iter().filter(|arg| !arg.is_empty());
+        let args = args.map(str::to_owned).collect();
+        link.command::<u64>(command, args).await.unwrap();
+    };
+
+    write("HDEL", &format!("role {}", bob.id()), "").await;
+    write("HSET", &format!("role {}", cyd.id()), "read_only").await;
+    write("HINCRBY", "version", "1").await;
+
+    assert_eq!(bob.next("room:removed").await["reason"], "uninvite");
+    let refused = bob.refused("message:history", json!({ "room": den })).await;
+    assert_eq!(refused["code"], "not_member");
+    // "Is typing" asks no store: it goes by what the node knows.
+    eventually("cyd only reads", || async {
+        let ack = cyd.ask("typing:start", json!({ "room": den })).await;
+        (ack["ok"] == false).then_some(())
+    })
+    .await;
+    assert_eq!(cyd.so_far("room:removed"), [] as [Value; 0]);
+}
+
 /// A node that could not be told looks when it can hear again.
 #[tokio::test]
 async fn who_was_uninvited_while_a_node_was_deaf_is_sent_out_when_it_hears() {
@@ -400,9 +444,7 @@ async fn who_was_uninvited_while_a_node_was_deaf_is_sent_out_when_it_hears() {
     let den = makes_room(&ada).await;
     invites(&ada, &den, &bob, "member").await;
     bob.join(&den).await;
-    let (url, store) = (node.redis().url().into(), Config::built_in().store);
-    let link = Link::connect(&url, &store, &Lifecycle::default()).unwrap();
-    patiently("Redis", link.ready()).await;
+    let link = unheard(&node).await;
 
     let role = [format!("{{r:{den}}}:rules"), format!("role {}", bob.id())];
     link.command::<u64>("HDEL", role.to_vec()).await.unwrap();

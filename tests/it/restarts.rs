@@ -185,6 +185,11 @@ async fn a_node_that_was_there_before_redis_waits_for_it() {
     let node = Cluster::start_early(redis.clone(), Settings::default()).await;
 
     let early = (livez(&node).await, node.readyz().await);
+    eventually("what it waits for", || async {
+        let said = node.process().said();
+        said.iter().any(|line| line.contains("nobody listens at the host and port")).then_some(())
+    })
+    .await;
     redis.restart().await;
     node.is_ready().await;
 

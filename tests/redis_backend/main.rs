@@ -13,4 +13,5 @@ mod members;
 mod outage;
 mod rights;
 mod server;
+mod tls;
 mod world;

@@ -128,6 +128,29 @@ async fn a_place_is_on_the_list_of_its_node_for_as_long_as_somebody_is_in_it() {
     assert!(listed(&server, &node), "on a new connection Redis may be another one");
 }
 
+/// How often Redis has run a script.
+fn scripts_run(server: &Server) -> u64 {
+    let stats = server.cli(&["INFO", "commandstats"]);
+    let of_scripts = stats.lines().find_map(|line| line.strip_prefix("cmdstat_evalsha:calls="));
+    of_scripts.and_then(|rest| rest.split(',').next()).map_or(0, |calls| calls.parse().unwrap())
+}
+
+#[tokio::test]
+async fn who_enters_where_others_are_asks_redis_once() {
+    let server = Server::start();
+    let node = Node::on(&server).await;
+    let place = in_lobby();
+    node.store.enter(&place, &member("first", "first")).await.unwrap();
+    let before = scripts_run(&server);
+
+    for n in 0..10 {
+        let name = format!("u{n}");
+        node.store.enter(&place, &member(&name, &name)).await.unwrap();
+    }
+
+    assert_eq!(scripts_run(&server) - before, 10);
+}
+
 #[tokio::test]
 async fn people_are_paged_by_id_and_counted() {
     let server = Server::start();

@@ -1,8 +1,6 @@
 //! The namespace `/chat`: our own protocol, and the list of everything a client may ask.
 pub(super) mod connect;
 pub(super) mod deliver;
-#[cfg(test)]
-mod fuzz;
 
 use std::{sync::Arc, time::SystemTime};
 
@@ -43,6 +41,12 @@ macro_rules! client_events {
         /// All client events, for the protocol page.
         pub(super) fn client_events() -> Vec<Described> {
             vec![$(Described::asked::<$event>()),+]
+        }
+
+        /// How each of them refuses these arguments.
+        #[cfg(any(test, fuzzing))]
+        pub(super) fn refusals(args: &[&RawValue]) -> Vec<Error> {
+            [$(decode::<$event>(args).err()),+].into_iter().flatten().collect()
         }
 
         async fn dispatch(event: &str, args: &[&RawValue], reply: Reply, native: &Native) {

@@ -101,6 +101,8 @@ async fn what_is_decided_holds_is_recorded_and_is_told_to_all(#[case] backend: B
     assert!(asked.laid(None).await.unwrap().acts.is_empty());
     assert_eq!(asked.record(None, 10).await.unwrap(), [unban.clone(), ban]);
     assert_eq!(asked.record(None, 1).await.unwrap(), [unban]);
+    // As many as the record has more: who knows the one knows how much of the other is new.
+    assert_eq!(asked.version().await.unwrap(), before + 2);
 }
 
 #[rstest]

@@ -207,7 +207,7 @@ export interface ModerationRecordAck {
 }
 
 /** What it is about. */
-export type NoticeCode = "slow_consumer" | "draining" | "too_large" | "rate_limited" | "refused" | "banned" | "kicked" | "expired" | "revoked" | "degraded" | "restored";
+export type NoticeCode = "slow_consumer" | "draining" | "too_large" | "rate_limited" | "unfinished" | "refused" | "banned" | "kicked" | "expired" | "revoked" | "degraded" | "restored";
 
 export interface Online {
   id: string;

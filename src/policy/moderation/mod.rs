@@ -3,21 +3,17 @@
 //!
 //! Acts are told by the adapter, which may lose them; so each node asks the store every second
 //! whether it still knows everything, and now and then whether anything was decided in its rooms.
-use std::{
-    collections::HashMap,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+mod looks;
+
+use std::{collections::HashMap, sync::Arc};
 
 use parking_lot::RwLock;
 use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::sync::Notify;
 
-use super::{
-    looks::Looks,
-    seats::{self, concerns},
-};
+use self::looks::Kicks;
+use super::seats::{self, concerns};
 use crate::{
     clock,
     domain::{
@@ -31,11 +27,6 @@ use crate::{
     rooms::{CloseReason, Connection, Frame, Heed, Rooms, Standing, presence::Presence},
     store,
 };
-
-/// How often the store is asked whether everything is known.
-const ASK_EVERY: Duration = Duration::from_millis(500);
-/// Rooms asked about at a time.
-const ROOMS_AT_ONCE: usize = 200;
 
 /// Sent out of a room; nothing of it is heard any more.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -74,6 +65,7 @@ struct Inner {
     lifecycle: Lifecycle,
     everywhere: RwLock<Everywhere>,
     doubt: Notify,
+    kicks: Kicks,
 }
 
 /// What holds everywhere. At most [`store::moderation::MOST_MEASURES`].
@@ -128,8 +120,8 @@ impl Moderation {
         presence: Presence,
         lifecycle: Lifecycle,
     ) -> Self {
-        let (everywhere, doubt) = (RwLock::default(), Notify::new());
-        Self(Arc::new(Inner { store, roles, presence, lifecycle, everywhere, doubt }))
+        let (everywhere, doubt, kicks) = (RwLock::default(), Notify::new(), Kicks::default());
+        Self(Arc::new(Inner { store, roles, presence, lifecycle, everywhere, doubt, kicks }))
     }
 
     /// Whether everything was known once.
@@ -141,7 +133,7 @@ impl Moderation {
     pub async fn get_ready(&self) {
         while let Err(error) = self.load().await {
             tracing::debug!(%error, "what moderation has laid down is not to be had yet");
-            tokio::time::sleep(ASK_EVERY).await;
+            tokio::time::sleep(looks::ASK_EVERY).await;
         }
     }
 
@@ -197,40 +189,13 @@ impl Moderation {
         self.0.store.record(room, limit).await
     }
 
-    /// Keeps what this node knows true, until told to stop. Each room is looked into this often.
-    pub async fn watch(self, rooms: Rooms, every: Duration) {
-        let mut looks = Looks::new(every);
-        loop {
-            let in_doubt = tokio::select! {
-                () = self.0.doubt.notified() => true,
-                () = tokio::time::sleep(ASK_EVERY) => false,
-            };
-            let done = async {
-                if in_doubt || self.has_changed().await? {
-                    self.load().await?;
-                    self.apply(&rooms);
-                }
-                if in_doubt {
-                    looks.forget();
-                }
-                self.look_into_rooms(&rooms, &mut looks).await
-            };
-            if let Err(error) = done.await {
-                tracing::debug!(%error, "cannot compare what moderation has laid down");
-                if in_doubt {
-                    tokio::time::sleep(ASK_EVERY).await;
-                    self.0.doubt.notify_one();
-                }
-            }
-        }
-    }
-
     async fn has_changed(&self) -> Result<bool> {
         let version = self.0.store.version().await?;
         Ok(self.0.everywhere.read().version != Some(version))
     }
 
-    async fn load(&self) -> Result<()> {
+    /// Learns what holds everywhere; its version.
+    async fn load(&self) -> Result<u64> {
         let laid = self.0.store.laid(None).await?;
         let acts = laid.acts.into_iter().filter_map(|act| {
             let measure = act.deed.begins()?;
@@ -238,7 +203,7 @@ impl Moderation {
         });
         *self.0.everywhere.write() =
             Everywhere { version: Some(laid.version), acts: acts.collect() };
-        Ok(())
+        Ok(laid.version)
     }
 
     /// Holds what is known against everybody who is here.
@@ -253,43 +218,16 @@ impl Moderation {
         }
     }
 
-    /// Sends out of each room whom a lost word should have sent out: where anything was decided since
-    /// it was looked into.
-    async fn look_into_rooms(&self, rooms: &Rooms, looks: &mut Looks) -> Result<()> {
-        let due = looks.due(rooms.open(), Instant::now());
-        for some in due.chunks(ROOMS_AT_ONCE) {
-            let versions = self.0.store.versions(some).await?;
-            for (room, version) in some.iter().zip(versions) {
-                if looks.is_news(room, version) {
-                    self.look_into(room, rooms).await?;
-                }
-                looks.has_seen(room, version);
+    /// Sends somebody out of a room, or away; they may come back.
+    fn kick(&self, act: &Act, rooms: &Rooms) {
+        if let Some(room) = &act.room {
+            return self.send_out(act, room, rooms);
+        }
+        for connection in rooms.connections() {
+            if concerns(act, &connection) {
+                connection.close(CloseReason::Kicked);
             }
         }
-        Ok(())
-    }
-
-    async fn look_into(&self, room: &RoomId, rooms: &Rooms) -> Result<()> {
-        for act in self.0.store.laid(Some(room)).await?.acts {
-            if act.deed == Deed::Ban {
-                self.send_out(&act, room, rooms);
-            }
-        }
-        if room.is_public() { Ok(()) } else { self.look_for_strangers(room, rooms).await }
-    }
-
-    /// Sends out who has no role any more, and notes the roles of the others.
-    async fn look_for_strangers(&self, room: &RoomId, rooms: &Rooms) -> Result<()> {
-        let here: Vec<_> = rooms.connections().into_iter().filter(|c| c.is_in(room)).collect();
-        let users: Vec<_> = here.iter().map(|connection| connection.user.clone()).collect();
-        let roles = self.0.roles.roles(room, &users).await?;
-        for (connection, role) in here.iter().zip(roles) {
-            match role {
-                Some(role) => seats::change(connection, room, |seat| seat.role = role),
-                None => self.remove(connection, room, (Deed::Uninvite, None), rooms),
-            }
-        }
-        Ok(())
     }
 
     fn send_out(&self, act: &Act, room: &RoomId, rooms: &Rooms) {
@@ -354,9 +292,13 @@ fn reason_of(deed: Deed) -> CloseReason {
 
 impl Heed for Moderation {
     fn heed(&self, act: &Act, rooms: &Rooms) {
+        if act.deed == Deed::Kick {
+            self.0.kicks.note(act);
+            return self.kick(act, rooms);
+        }
         if let Some(room) = &act.room {
             match act.deed {
-                Deed::Ban | Deed::Kick => self.send_out(act, room, rooms),
+                Deed::Ban => self.send_out(act, room, rooms),
                 Deed::Invite | Deed::Uninvite | Deed::Announce => {
                     self.heed_change(act, room, rooms);
                 }
@@ -373,15 +315,7 @@ impl Heed for Moderation {
                 acts.remove(&(measure, subject.clone()));
             }
         }
-        if act.deed == Deed::Kick {
-            for connection in rooms.connections() {
-                if concerns(act, &connection) {
-                    connection.close(CloseReason::Kicked);
-                }
-            }
-        } else {
-            self.apply(rooms);
-        }
+        self.apply(rooms);
     }
 
     fn doubt(&self) {
