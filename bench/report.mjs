@@ -102,15 +102,21 @@ own, as in the floor, and what comes on top is paid per *message*, not per deliv
 
 * **Redis**, 400 to 500 µs a message: ten calls in the append's script (idempotency, rules, pace, meta, log, publish), the AOF's write, three
   copies to subscribers, and waking up for it; the same script under load takes 60 to 80 µs. A rival without history pays only the
-  publish.
-* **Waking up**: at 100 messages a second each of them wakes Redis and three nodes from idle, two threads each; futex and epoll come
-  before any code of ours.
-* **Presence**: leases and graces of 64 shards of who is online, asked for in one breath every two seconds.
+  publish. ${atLeast()}
+* **The nodes**, of whose time 36 % are writes to members, as in the floor; 14 % take in what was said and ask for its append; 12 % are
+  the Redis client's; 9 % look up members and their streams in memory that went cold since the last message; 7 % go to sleep and wake
+  up; 5 % read what Redis tells. The rest is spread thin over code that runs a hundred times a second and is cold each time: at
+  ten times the messages (600 / 12 / 1,000) the same work takes half as long.
+* **What goes on when nobody speaks**: 4 ms a second in each node and 5 in Redis; leases, graces of 64 shards of who is online,
+  heartbeats, pings of clients.
 
 Tried: three calls fewer in the script (10 to 18 % of its time, kept); presence in one breath instead of a request per shard (kept); another
-allocator (more memory, no less time; taken back); gathering in quiet rooms too (fewer writes, but everybody waits 10 ms; not done).
-What an idle connection keeps and what a connect costs was looked at with heaptrack and perf, and no single thing stands out. A connect
-asks Redis who the user is elsewhere and enters them into presence on the way, which rivals do not do at all.
+allocator (more memory, no less time; taken back); the heap in huge pages, and one thread a node instead of two (no difference either); gathering
+in quiet rooms too (fewer writes, but everybody waits 10 ms; not done).
+
+A connect enters who comes into presence on all nodes, which rivals do not do at all; it asks Redis once (it was twice: a test counts). Of
+what an idle connection keeps, 14 KiB are the protocol library's (a queue of 5.4 KiB, three tasks of 6.1, its WebSocket's buffers), 4 our
+own, and the rest what the allocator loses between them.
 
 ## Latency from due to delivered
 
@@ -152,17 +158,47 @@ Commands include those of scripts, and what presence and leases need.
 ${failures.length === 0 ? "" : `## Failed\n\n${failures.map((run) => `* ${contenders[run.contender].title}, ${run.row}: ${run.failed}`).join("\n")}\n`}${grown()}${onPaper()}`;
 writeFileSync(`${ROOT}docs/reports/performance.md`, `${text.trimEnd()}\n`);
 
+/** What is left to win where Redis keeps what is said, whatever the nodes do. */
+function atLeast() {
+  const of = (name, figures) => figure(rows[0], name, figures)?.value;
+  const [floor, all, nodes] = [of("floor", ({ costs }) => costs.cpu_us_per_delivery), of("hubbub", ({ costs }) => costs.cpu_us_per_delivery), of("hubbub", ({ costs }) => costs.node_cpu_us_per_delivery)];
+  if ([floor, all, nodes].includes(undefined)) return "";
+  return `The floor and Redis alone, with nodes that cost nothing but the writes, would be ${((floor + all - nodes) / floor).toFixed(1)}×.`;
+}
+
 function grown() {
   if (results.growth.length === 0) return "";
-  const parts = Object.entries(growth).map(([kind, { title }]) => {
+  const share = ({ values }, us) => (us * values["deliveries/s"]) / 1e4;
+  // What is plotted, and what else stands in the table.
+  const views = {
+    deliveries: {
+      says: "CPU µs per delivery",
+      curves: { "nodes and Redis": ({ costs }) => costs.cpu_us_per_delivery, nodes: ({ costs }) => costs.node_cpu_us_per_delivery },
+      more: { "Redis bytes out per message": ({ costs }) => costs.redis_bytes_out_per_message?.toFixed(0) ?? "–" },
+    },
+    connects: {
+      says: "CPU µs per connect and join",
+      curves: { nodes: ({ costs }) => costs.cpu_us_per_connect },
+      more: { "in the room after, p99": ({ values }) => ms(values.connect_p99), "came in a second": ({ values }) => values["connects/s"].toFixed(0) },
+    },
+    seconds: {
+      says: "CPU of all, % of a core",
+      curves: { "nodes and Redis": (run) => share(run, run.costs.cpu_us_per_delivery), nodes: (run) => share(run, run.costs.node_cpu_us_per_delivery) },
+      more: { "came back and went on where they were": ({ values }) => values.resumed },
+    },
+  };
+  const last = { p50: ({ values }) => ms(values.p50), p99: ({ values }) => ms(values.p99), "lost / doubled / reordered": ({ values }) => `${values.lost} / ${values.doubled} / ${values.reordered}` };
+  const parts = Object.entries(growth).map(([kind, { title, of = "deliveries" }]) => {
     const runs = results.growth.filter((run) => run.kind === kind && !run.failed);
     if (runs.length === 0) return "";
-    const cpu = runs.map((run) => [run.at, run.costs.cpu_us_per_delivery]);
-    const nodes = runs.map((run) => [run.at, run.costs.node_cpu_us_per_delivery]);
-    writeFileSync(`${FOLDER}growth-${kind}.svg`, lines(`CPU µs per delivery by ${title}`, [{ name: "nodes and Redis", points: cpu }, { name: "nodes", points: nodes }], ""));
-    return `### By ${title}\n\n![${kind}](performance/growth-${kind}.svg)\n\n${table([kind, "CPU µs per delivery", "without Redis", "Redis bytes out per message", "p50", "p99", "lost / doubled / reordered"], runs.map(({ at, costs, values }) => [at, round(costs.cpu_us_per_delivery), round(costs.node_cpu_us_per_delivery), costs.redis_bytes_out_per_message?.toFixed(0) ?? "–", ms(values.p50), ms(values.p99), `${values.lost} / ${values.doubled} / ${values.reordered}`]))}`;
+    const { says, curves, more } = views[of];
+    const drawn = Object.entries(curves).map(([name, figure]) => ({ name, points: runs.map((run) => [run.at, figure(run)]) }));
+    writeFileSync(`${FOLDER}growth-${kind}.svg`, lines(`${says} by ${title}`, drawn, ""));
+    const columns = [...Object.values(curves).map((figure) => (run) => round(figure(run))), ...Object.values(more), ...Object.values(last)];
+    const heads = [...Object.keys(curves).map((name) => `${says}: ${name}`), ...Object.keys(more), ...Object.keys(last)];
+    return `### By ${title}\n\n![${kind}](performance/growth-${kind}.svg)\n\n${table([kind, ...heads], runs.map((run) => [run.at.toLocaleString("en"), ...columns.map((figure) => figure(run))]))}`;
   });
-  return `\n## Growth\n\nHubbub alone, one repetition each (\`make bench-growth\`).\n\n${parts.filter(Boolean).join("\n\n")}\n`;
+  return `\n## Growth, and storms\n\nHubbub alone, one repetition each (\`make bench-growth\`).\n\n${parts.filter(Boolean).join("\n\n")}\n`;
 }
 
 /** What the figures above come to at a size that no machine here can play. Arithmetic, and said to be. */

@@ -1,10 +1,11 @@
 // Measures everybody in one run: `node bench/run.mjs [--only floor,hubbub] [--rows 1,2] [--times 3]
-// [--seconds 5] [--growth] [--keep]`. Results go to target/bench/results.json; report.mjs reads them.
+// [--seconds 5] [--growth [--kind history]] [--keep]`. Results go to target/bench/results.json; report.mjs reads them.
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { parseArgs } from "node:util";
 
 import { contenders, missing, ROOT } from "./lib/contenders.mjs";
+import { fill } from "./lib/fill.mjs";
 import { load } from "./lib/load.mjs";
 import { growth, idle, options, rows } from "./lib/rows.mjs";
 import { withStage } from "./lib/stage.mjs";
@@ -16,6 +17,8 @@ const { values } = parseArgs({
     times: { type: "string", default: "3" },
     seconds: { type: "string", default: "4" },
     growth: { type: "boolean", default: false },
+    // Of growth, only this: members, rooms, …
+    kind: { type: "string" },
     // Adds to what was measured before, instead of beginning anew.
     keep: { type: "boolean", default: false },
   },
@@ -49,10 +52,11 @@ async function compare() {
 }
 
 async function grow() {
-  results.growth = [];
-  for (const [kind, { of, steps }] of Object.entries(growth)) {
-    for (const step of steps) {
-      const result = await one({ ...contenders[of], nodes: step.nodes }, step);
+  const kinds = values.kind ? [values.kind] : Object.keys(growth);
+  results.growth = results.growth.filter(({ kind }) => !kinds.includes(kind));
+  for (const kind of kinds) {
+    for (const step of growth[kind].steps) {
+      const result = await one({ ...contenders.hubbub, nodes: step.nodes }, step);
       results.growth.push({ kind, at: step.at, ...result });
       save();
       console.log(`${kind.padEnd(12)} ${String(step.at).padStart(6)} ${summary(result)}`);
@@ -62,7 +66,14 @@ async function grow() {
 
 async function one(contender, row) {
   try {
-    return await withStage(contender, async (stage) => shorten(await load(stage, contender, options(row, values.seconds))));
+    return await withStage(contender, async (stage) => {
+      const told = options(row, values.seconds);
+      if (row.fill) {
+        await fill(stage.nodes[0], Array.from({ length: row.rooms }, (_, n) => `filled-${n}`), row.fill);
+        told.push("--room-name", "filled-{n}");
+      }
+      return shorten(await load(stage, contender, told));
+    });
   } catch (error) {
     return { failed: error.message };
   }

@@ -8,7 +8,7 @@ export function load(stage, contender, options) {
   if (stage.store) args.push("--store-pid", String(stage.store), "--redis", stage.redis);
   // Rivals speak the same events; they have no numbers and nothing to resume from.
   if (!contender.position) args.push("--position", "", "--resumes", "false");
-  args.push(...options.map(String));
+  args.push(...(contender.tell?.() ?? []), ...options.map(String));
   return new Promise((resolve, reject) => {
     const binary = process.env.TESTER ?? process.env.HUBBUB ?? `${ROOT}target/release/hubbub`;
     const child = spawn(binary, args, { stdio: ["ignore", "pipe", "pipe"] });

@@ -13,7 +13,7 @@ use crate::{
     config::auth::Auth as AuthConfig,
     domain::{
         id::UserId,
-        nickname::Nickname,
+        nickname::{Nickname, Skeleton},
         session::{Identity, Role, Vouched},
     },
     error::{Error, Result},
@@ -46,7 +46,8 @@ struct Inner {
     configured: SecretString,
     admin_secret: SecretString,
     lifetime: Duration,
-    reserved: Vec<String>,
+    /// What the eye takes each reserved name for.
+    reserved: Vec<Skeleton>,
     store: Arc<dyn Sessions>,
     keys: OnceCell<Keys>,
 }
@@ -62,7 +63,7 @@ impl Guests {
             configured: config.guest_key.clone(),
             admin_secret: config.admin_secret.clone(),
             lifetime: config.guest_lifetime,
-            reserved: config.reserved_names.clone(),
+            reserved: config.reserved_names.iter().map(|name| Skeleton::of(name)).collect(),
             store,
             keys: OnceCell::new(),
         }))
@@ -139,10 +140,7 @@ impl Guests {
 
     /// Refuses reserved names and what reads like them.
     pub fn may_be_called(&self, name: &Nickname) -> Result<()> {
-        if self.0.reserved.iter().any(|reserved| name.reads_like(reserved)) {
-            return Err(Error::Reserved);
-        }
-        Ok(())
+        if self.0.reserved.contains(&name.skeleton()) { Err(Error::Reserved) } else { Ok(()) }
     }
 
     /// Who it is, and since when that is vouched for.

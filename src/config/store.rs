@@ -15,6 +15,8 @@ use crate::domain::durability::Durability;
 pub struct Store {
     /// `embedded:PATH`, `memory:`, `redis[s]://…`, `redis[s]-sentinel://…`, `redis[s]-cluster://…`.
     pub url: SecretString,
+    /// The file with the certificates that vouch for Redis; empty: those of the system do.
+    pub tls_ca: String,
     /// For how long a retried message is recognised.
     #[serde(with = "humantime_serde")]
     pub idempotency: Duration,
@@ -67,6 +69,10 @@ pub enum StoreUrl {
 impl Store {
     pub fn validate(&self) -> Result<(), Impossible> {
         self.validate_durability()?;
+        if !self.tls_ca.is_empty() && !self.url.expose_secret().starts_with("rediss") {
+            let says = "is of no use without TLS: store.url begins with rediss for it";
+            return Err(Impossible::new("store.tls_ca", format!("{:?}", self.tls_ca), says));
+        }
         within("store.idempotency", self.idempotency, secs(1)..=DAY)?;
         within("store.retention_messages", self.retention_messages, 1..=1_000_000_000)?;
         within("store.retention_age", self.retention_age, Duration::ZERO..=TEN_YEARS)?;

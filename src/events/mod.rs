@@ -23,6 +23,7 @@ pub mod room_invited;
 pub mod room_join;
 pub mod room_leave;
 pub mod room_list;
+pub mod room_me;
 pub mod room_members;
 pub mod room_removed;
 pub mod room_reset;

@@ -17,7 +17,7 @@ use crate::{
         room::{Place, RoomRole},
     },
     error::{Error, Result},
-    policy::moderation::Entry as Admitted,
+    policy::{moderation::Entry as Admitted, seats::FOR_EVER},
     rooms::Past,
     state::AppState,
     store::log::LONGEST_PAGE,
@@ -116,9 +116,6 @@ pub struct Me {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub muted_until: Option<u64>,
 }
-
-/// 2^53 - 1.
-const FOR_EVER: u64 = (1 << 53) - 1;
 
 impl ClientEvent for RoomJoin {
     const NAME: &'static str = "room:join";

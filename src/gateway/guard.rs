@@ -175,7 +175,8 @@ fn keep_little(request: &mut Request<Body>) {
         header::FORWARDED,
         origin::X_FORWARDED_FOR,
     ];
-    let mut headers = HeaderMap::with_capacity(needed.len());
+    let there = needed.iter().map(|name| request.headers().get_all(name).iter().count()).sum();
+    let mut headers = HeaderMap::with_capacity(there);
     for name in needed {
         for value in request.headers().get_all(&name) {
             if let Ok(copy) = HeaderValue::from_bytes(value.as_bytes()) {

@@ -67,8 +67,9 @@ pub(crate) type NotFound = engineless::Nothing;
 /// Packets the library may hold for one socket. Bytes are what we bound (`limits.unsent_bytes`), so
 /// this only has to be more than those bytes can be.
 const MOST_PACKETS: usize = 16 * 1024;
-/// Read buffer of one WebSocket: small, there are many of them.
-const READ_BUFFER: usize = 2 * 1024;
+/// Read buffer of one WebSocket: small, there are many of them, and what people say is smaller. What
+/// is longer is read in pieces.
+const READ_BUFFER: usize = 1024;
 
 /// What is no page of ours has no need of anything.
 const NOTHING_ALLOWED: &str = "default-src 'none'; frame-ancestors 'none'";

@@ -11,7 +11,7 @@ use crate::{
     error::{Error, Outcome, Refusal},
     events::{
         ClientEvent, ServerEvent, message_new::MessageNew, presence_changed::PresenceChanged,
-        room_head::RoomHead, room_invited::RoomInvited, room_removed::RoomRemoved,
+        room_head::RoomHead, room_invited::RoomInvited, room_me::RoomMe, room_removed::RoomRemoved,
         room_reset::RoomReset, session_expiring::SessionExpiring, session_ready::SessionReady,
         typing::Typing,
     },
@@ -50,6 +50,7 @@ pub fn server_events() -> Vec<Described> {
         Described::told::<RoomReset<'_>>(),
         Described::told::<RoomHead<'_>>(),
         Described::told::<RoomInvited<'_>>(),
+        Described::told::<RoomMe<'_>>(),
         Described::told::<RoomRemoved<'_>>(),
         Described::told::<SessionExpiring>(),
         Described::noticed::<super::Notice>(super::Notice::NAME),

@@ -5,3 +5,4 @@ pub mod admission;
 pub mod moderation;
 pub mod rate_limit;
 pub mod roles;
+pub mod seats;

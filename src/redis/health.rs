@@ -1,7 +1,7 @@
 //! Whether Redis answers: what makes commands fail at once instead of waiting for nobody.
 use std::{
     collections::HashSet,
-    sync::atomic::{AtomicBool, Ordering},
+    sync::atomic::{AtomicU64, Ordering},
     time::{Duration, Instant},
 };
 
@@ -21,7 +21,8 @@ const ANSWER_WITHIN: Duration = Duration::from_millis(500);
 /// others go on.
 pub(super) struct Health {
     up: watch::Sender<bool>,
-    was_up: AtomicBool,
+    /// How often it has come up.
+    ups: AtomicU64,
     down_since: Mutex<Option<Instant>>,
     durability: Mutex<Durability>,
     dangers: Mutex<Vec<String>>,
@@ -37,7 +38,7 @@ impl Default for Health {
     fn default() -> Self {
         Self {
             up: watch::Sender::new(false),
-            was_up: AtomicBool::new(false),
+            ups: AtomicU64::new(0),
             down_since: Mutex::new(Some(Instant::now())),
             durability: Mutex::new(Durability::Unknown),
             dangers: Mutex::default(),
@@ -54,7 +55,11 @@ impl Health {
     }
 
     pub(super) fn was_ever_up(&self) -> bool {
-        self.was_up.load(Ordering::Acquire)
+        self.ups() > 0
+    }
+
+    pub(super) fn ups(&self) -> u64 {
+        self.ups.load(Ordering::Acquire)
     }
 
     pub(super) fn changes(&self) -> watch::Receiver<bool> {
@@ -94,7 +99,7 @@ impl Health {
     pub(super) fn up(&self) {
         *self.trouble.lock() = None;
         *self.down_since.lock() = None;
-        self.was_up.store(true, Ordering::Release);
+        self.ups.fetch_add(1, Ordering::AcqRel);
         self.up.send_replace(true);
     }
 

@@ -34,6 +34,8 @@ const HEARTBEAT: Duration = Duration::from_secs(1);
 const RETRY: Duration = Duration::from_millis(100);
 /// The longest wait for what it gave up for good.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
+/// How often it is said why there is still no connection.
+const SAY_EVERY: Duration = Duration::from_secs(30);
 /// How long fred may take to let go of a connection.
 const LET_GO_WITHIN: Duration = Duration::from_secs(5);
 
@@ -54,7 +56,7 @@ impl Link {
         store: &Store,
         lifecycle: &Lifecycle,
     ) -> anyhow::Result<Arc<Self>> {
-        let builder = settings::builder(url, store.command_timeout)?;
+        let builder = settings::builder(url, store.command_timeout, &store.tls_ca)?;
         let link = Arc::new(Self {
             commands: builder.build().context("cannot prepare the connection to Redis")?,
             subscriber: settings::with_long_feed(&builder)
@@ -102,6 +104,11 @@ impl Link {
     /// Whether commands would be tried now.
     pub fn is_up(&self) -> bool {
         self.health.is_up() && self.commands.is_connected()
+    }
+
+    /// Which connection this is: another one may be to a Redis that has lost something.
+    pub fn connection(&self) -> u64 {
+        self.health.ups()
     }
 
     /// For how long it has been down, if it is.
@@ -171,6 +178,7 @@ impl Link {
     async fn watch(self: Arc<Self>, lifecycle: Lifecycle) {
         let mut errors = self.commands.error_rx();
         let mut unknown_said = false;
+        let mut said: Option<Instant> = None;
         loop {
             // What failed before this answer is past.
             errors = errors.resubscribe();
@@ -189,6 +197,11 @@ impl Link {
                     while let Ok((failure, _)) = errors.try_recv() {
                         why = failure.to_string();
                     }
+                    if said.is_none_or(|said| said.elapsed() >= SAY_EVERY) {
+                        said = Some(Instant::now());
+                        let hint = what_to_do(&why);
+                        tracing::warn!(why, hint, "Redis cannot be reached; trying again");
+                    }
                     self.health.has_trouble(&why);
                     if is_silence(&failure) {
                         let_go(&self.commands).await;
@@ -197,6 +210,7 @@ impl Link {
                     continue;
                 }
             }
+            said = None;
             tracing::info!(durability = %self.durability(), "connected to Redis");
             if let Some(metrics) = self.metrics.get().filter(|_| self.health.was_ever_up()) {
                 metrics.redis_reconnects.add(1, &[]);
@@ -264,6 +278,23 @@ impl Link {
             }
         }
     }
+}
+
+/// What helps, as far as the system's words for the trouble tell.
+fn what_to_do(why: &str) -> &'static str {
+    let hints = [
+        ("UnknownIssuer", "store.tls_ca names the certificates that vouch for this Redis"),
+        (
+            "InvalidCertificate",
+            "its certificate has to be valid now, and for the host in store.url",
+        ),
+        ("InvalidContentType", "it speaks no TLS: store.url begins with redis, not rediss"),
+        ("refused", "nobody listens at the host and port of store.url"),
+        ("WRONGPASS", "the user or the password in store.url is another one"),
+        ("NOAUTH", "it asks for a user and a password in store.url"),
+    ];
+    let fitting = hints.iter().find(|(word, _)| why.contains(word));
+    fitting.map_or("is store.url right, and does Redis run there?", |(_, hint)| hint)
 }
 
 /// Makes fred begin a new connection; whatever is under way on the old one fails.

@@ -1,13 +1,20 @@
 //! What fred is told, against its defaults: for ever, unbounded, and never again.
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use anyhow::{anyhow, ensure};
+use anyhow::{Context, anyhow, ensure};
 use fred::{
     prelude::{Builder, Config, ReconnectPolicy, TcpConfig},
     types::{
         RespVersion,
-        config::{ConnectionConfig, PerformanceConfig, ReconnectError, UnresponsiveConfig},
+        config::{
+            ConnectionConfig, PerformanceConfig, ReconnectError, TlsConnector, UnresponsiveConfig,
+        },
     },
+};
+use rustls::{
+    ClientConfig, RootCertStore,
+    crypto::ring,
+    pki_types::{CertificateDer, pem::PemObject},
 };
 use secrecy::{ExposeSecret, SecretString};
 
@@ -27,13 +34,20 @@ const RETRY_MS: (u32, u32) = (100, 500);
 const UNRESPONSIVE: Duration = Duration::from_secs(5);
 
 /// A builder of clients for this URL. The error never holds the URL: it may have a password.
-pub(super) fn builder(url: &SecretString, command_timeout: Duration) -> anyhow::Result<Builder> {
+pub(super) fn builder(
+    url: &SecretString,
+    command_timeout: Duration,
+    tls_ca: &str,
+) -> anyhow::Result<Builder> {
     // fred takes any scheme it does not know for redis://.
     let scheme = url.expose_secret().split("://").next().unwrap_or_default();
     ensure!(SCHEMES.contains(&scheme), "store.url begins with none of {SCHEMES:?} and ://");
     let mut config = Config::from_url(url.expose_secret())
         .map_err(|error| anyhow!("store.url is not a Redis URL ({:?})", error.kind()))?;
     config.version = RespVersion::RESP3;
+    if !tls_ca.is_empty() {
+        config.tls = Some(trusting(tls_ca)?.into());
+    }
     // Redis may come later than we do.
     config.fail_fast = false;
     let mut policy = ReconnectPolicy::new_exponential(0, RETRY_MS.0, RETRY_MS.1, 2);
@@ -46,6 +60,26 @@ pub(super) fn builder(url: &SecretString, command_timeout: Duration) -> anyhow::
         ..PerformanceConfig::default()
     });
     Ok(builder)
+}
+
+/// TLS with whom the certificates in this file vouch for, and nobody else.
+fn trusting(file: &str) -> anyhow::Result<TlsConnector> {
+    let mut roots = RootCertStore::empty();
+    let found = CertificateDer::pem_file_iter(file)
+        .with_context(|| format!("store.tls_ca: {file} cannot be read"))?;
+    for certificate in found {
+        let certificate =
+            certificate.with_context(|| format!("store.tls_ca: {file} is no PEM file"))?;
+        roots
+            .add(certificate)
+            .with_context(|| format!("store.tls_ca: a certificate in {file} is none"))?;
+    }
+    ensure!(!roots.is_empty(), "store.tls_ca: no certificate is in {file}");
+    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(config.into())
 }
 
 /// The same for the subscriber. Only it needs a long feed: each costs tens of MiB.
@@ -81,11 +115,11 @@ mod tests {
     fn a_wrong_url_is_refused_without_its_password() {
         for url in ["http://u:hunter2@h", "redis://u:hunter2@h:99999", "u:hunter2@h", "redis://"] {
             let url = SecretString::from(url);
-            if let Err(error) = builder(&url, UNRESPONSIVE) {
+            if let Err(error) = builder(&url, UNRESPONSIVE, "") {
                 assert!(!format!("{error:#} {error:?}").contains("hunter2"));
             }
         }
-        builder(&SecretString::from("http://h"), UNRESPONSIVE).unwrap_err();
+        builder(&SecretString::from("http://h"), UNRESPONSIVE, "").unwrap_err();
     }
 
     #[test]
@@ -96,7 +130,7 @@ mod tests {
             "redis-cluster://h:1?node=i:2",
             "redis-sentinel://h:1?sentinelServiceName=m",
         ] {
-            builder(&SecretString::from(url), UNRESPONSIVE).unwrap();
+            builder(&SecretString::from(url), UNRESPONSIVE, "").unwrap();
         }
     }
 }

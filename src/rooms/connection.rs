@@ -87,11 +87,13 @@ impl Connection {
         }
     }
 
-    /// What it is has changed.
-    pub fn change_seat(&self, room: &RoomId, change: impl FnOnce(&mut Seat)) {
-        if let Some(Some(seat)) = self.rooms.lock().get_mut(room) {
-            change(seat);
-        }
+    /// Changes what it is, and gives that, if it is another now.
+    pub fn change_seat(&self, room: &RoomId, change: impl FnOnce(&mut Seat)) -> Option<Seat> {
+        let mut rooms = self.rooms.lock();
+        let seat = rooms.get_mut(room)?.as_mut()?;
+        let before = *seat;
+        change(seat);
+        (*seat != before).then_some(*seat)
     }
 
     pub(super) fn note_room(&self, room: &RoomId) {

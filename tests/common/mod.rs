@@ -1,17 +1,19 @@
 //! What the suites of real processes share: starting them, asking them, and waiting for them.
-mod acl;
-#[path = "../it/harness/http.rs"]
+pub(crate) mod acl;
 mod http;
+mod port;
 mod process;
 mod redis;
 mod settings;
+mod stopwatch;
 mod wait;
 
 pub(crate) use self::{
-    acl::url,
     http::{Answer, Http},
+    port::Port,
     process::Process,
     redis::Redis,
     settings::Settings,
-    wait::{beside, eventually, eventually_within, many_descriptors, patiently},
+    stopwatch::Stopwatch,
+    wait::{PATIENCE, beside, eventually, eventually_within, many_descriptors, patiently},
 };

@@ -1,16 +1,21 @@
 //! A child process: what it says on stderr, the signals it is sent, how it ends, and its end with
 //! the test.
 use std::{
+    fs,
     io::{BufRead, BufReader},
     process::{Child, Command, ExitStatus, Stdio},
     sync::Arc,
     thread,
+    time::Duration,
 };
 
 use parking_lot::Mutex;
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::{Settings, wait::eventually};
+use super::{
+    Settings,
+    wait::{eventually, many_descriptors},
+};
 
 pub(crate) struct Process {
     child: Mutex<Child>,
@@ -19,13 +24,20 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// The binary under test, with these settings and nothing of the environment's.
-    pub(crate) fn hubbub(settings: &Settings) -> Self {
-        Self::hubbub_with(settings, &[])
+    /// The binary under test, with these arguments and nothing of the environment's settings.
+    pub(crate) fn hubbub(arguments: impl IntoIterator<Item = String>) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_hubbub"));
+        command.env_clear().args(arguments);
+        Self::start("hubbub", command)
+    }
+
+    /// The same, as a node with these settings.
+    pub(crate) fn node(settings: &Settings) -> Self {
+        Self::node_with(settings, &[])
     }
 
     /// The same, with these variables.
-    pub(crate) fn hubbub_with(settings: &Settings, variables: &[(String, String)]) -> Self {
+    pub(crate) fn node_with(settings: &Settings, variables: &[(String, String)]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_hubbub"));
         command.env_clear().envs(settings.as_variables()).envs(variables.iter().cloned());
         command.args(settings.as_arguments());
@@ -33,6 +45,8 @@ impl Process {
     }
 
     pub(crate) fn start(name: &str, mut command: Command) -> Self {
+        // Many tests at once need more than a shell's usual 1024 together.
+        many_descriptors();
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -50,6 +64,16 @@ impl Process {
 
     pub(crate) fn id(&self) -> u32 {
         self.child.lock().id()
+    }
+
+    /// Processor time it has used so far: what it costs, however busy the machine is.
+    pub(crate) fn worked(&self) -> Duration {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.id())).unwrap();
+        let (_, after_name) = stat.rsplit_once(')').unwrap();
+        let fields: Vec<&str> = after_name.split_whitespace().collect();
+        // utime and stime are the 14th and 15th of all, the 12th and 13th from here; in 10 ms.
+        let ticks: u64 = fields[11..=12].iter().map(|ticks| ticks.parse::<u64>().unwrap()).sum();
+        Duration::from_millis(ticks * 10)
     }
 
     pub(crate) fn said(&self) -> Vec<String> {

@@ -1,5 +1,5 @@
 //! A Redis of the test's own: it can crash, and come back with what it has written.
-use std::{net::TcpListener, path::Path, process::Command, time::Duration};
+use std::{path::Path, process::Command, time::Duration};
 
 use parking_lot::Mutex;
 use rustix::process::Signal;
@@ -9,11 +9,14 @@ use tokio::{
     net::TcpStream,
 };
 
-use super::{Process, acl, wait::eventually};
+use super::{Process, acl, port::Port, wait::eventually};
+
+/// How long an answer may take before it counts as none.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(10);
 
 pub(crate) struct Redis {
     process: Mutex<Option<Process>>,
-    port: u16,
+    port: Port,
     folder: TempDir,
     /// Beyond those of every test's Redis.
     arguments: Vec<String>,
@@ -28,18 +31,20 @@ impl Redis {
 
     /// A place for one that is started later.
     pub(crate) fn not_yet() -> Self {
-        // Free a moment ago; a test that loses it to another fails at starting, not silently.
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        Self::at(port, Vec::new())
+        Self::on(Port::reserve(), Vec::new())
     }
 
     /// A place at this port, for one with these arguments.
     pub(crate) fn at(port: u16, arguments: Vec<String>) -> Self {
+        Self::on(Port::given(port), arguments)
+    }
+
+    fn on(port: Port, arguments: Vec<String>) -> Self {
         Self { process: Mutex::default(), port, folder: TempDir::new().unwrap(), arguments }
     }
 
     pub(crate) fn port(&self) -> u16 {
-        self.port
+        self.port.number()
     }
 
     /// Where it keeps what it is given.
@@ -53,14 +58,14 @@ impl Redis {
     }
 
     pub(crate) fn url(&self) -> String {
-        acl::url("redis", &format!("127.0.0.1:{}", self.port))
+        acl::url("redis", &format!("127.0.0.1:{}", self.port()))
     }
 
     /// Starts it (again), on the same port and with what is in its folder.
     pub(crate) async fn restart(&self) {
         let mut command = Command::new("redis-server");
         command
-            .args(["--port", &self.port.to_string(), "--bind", "127.0.0.1", "--save", ""])
+            .args(["--port", &self.port().to_string(), "--bind", "127.0.0.1", "--save", ""])
             .args(["--appendonly", "yes", "--appendfsync", "everysec", "--dir"])
             .arg(self.folder.path())
             .args(acl::arguments())
@@ -77,6 +82,14 @@ impl Redis {
     pub(crate) async fn kill(&self) {
         let process = self.process.lock().take().unwrap();
         process.kill().await;
+    }
+
+    /// The same, but not before it has written all it has answered: on a slow disk that may be two
+    /// seconds late.
+    pub(crate) async fn kill_once_written(&self) {
+        let written = self.run("CONFIG SET appendfsync always").await.unwrap();
+        assert!(written.starts_with("+OK"), "{written}");
+        self.kill().await;
     }
 
     /// Everything ever written to it, keys and values, as it stands in the append-only files.
@@ -100,13 +113,13 @@ impl Redis {
     /// Runs one command, given and answered as in a terminal's raw line; none: it is not there.
     pub(crate) async fn run(&self, command: &str) -> Option<String> {
         let asked = async {
-            let mut stream = TcpStream::connect(("127.0.0.1", self.port)).await.ok()?;
+            let mut stream = TcpStream::connect(("127.0.0.1", self.port())).await.ok()?;
             // `QUIT` closes, so that the whole answer is what comes until the end.
             stream.write_all(format!("{command}\r\nQUIT\r\n").as_bytes()).await.ok()?;
             let mut answer = Vec::new();
             stream.read_to_end(&mut answer).await.ok()?;
             Some(String::from_utf8_lossy(&answer).into_owned())
         };
-        tokio::time::timeout(Duration::from_secs(2), asked).await.ok()?
+        tokio::time::timeout(ANSWERS_WITHIN, asked).await.ok()?
     }
 }

@@ -2,6 +2,11 @@
 use std::net::SocketAddr;
 
 use futures_util::{SinkExt, StreamExt};
+use hubbub::{
+    auth::jwt::{Minted, mint},
+    clock,
+    config::auth::Algorithm,
+};
 use rustix::process::Signal;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -139,6 +144,41 @@ async fn who_reads_slowly_is_counted_apart_and_loses_nothing() {
 }
 
 #[tokio::test]
+async fn where_tokens_are_asked_for_each_connection_brings_one() {
+    let folder = TempDir::new().unwrap();
+    let (secret, tokens) = (folder.path().join("secret"), folder.path().join("tokens"));
+    let key = b"a secret that nobody guesses in this test";
+    std::fs::write(&secret, key).unwrap();
+    let settings = Settings::default()
+        .with("auth.mode", "jwt")
+        .with("auth.jwt_algorithm", Algorithm::HS256)
+        .with("auth.jwt_key_file", secret.display());
+    let node = Alone::forgetful(settings).await;
+    let minted = ["ada", "bob"].map(|sub| {
+        let iat = clock::now_ms() / 1_000;
+        let claims = Minted {
+            iss: "hubbub".to_owned(),
+            aud: "hubbub".to_owned(),
+            sub: sub.to_owned(),
+            iat,
+            exp: iat + 600,
+            jti: clock::random_text(),
+            name: None,
+            role: None,
+        };
+        mint(&claims, Algorithm::HS256, key).unwrap()
+    });
+    std::fs::write(&tokens, minted.join("\n\n")).unwrap();
+    let options = "--connections 6 --rate 60 --duration 1s --warmup 200ms";
+
+    let with = format!("{options} --tokens {}", tokens.display());
+    Run::start(&[node.address()], &with).ends().await.kept_everything();
+    let without = Run::start(&[node.address()], options).ends().await;
+
+    assert_eq!(without.code, Some(2), "{}", without.said);
+}
+
+#[tokio::test]
 async fn tutorials_are_spoken_too() {
     let node = Alone::forgetful(Settings::default()).await;
     let options = "--preset classic --connections 8 --rate 40 --duration 1s --warmup 200ms";
@@ -232,6 +272,8 @@ async fn what_cannot_be_run_says_why_and_what_to_do() {
         (nobody, "--preset classic --rooms 3", "all are in one"),
         (nobody, "--connections 3000000 --rooms 1", "file descriptors are needed"),
         (nobody, "--expect p98<1ms", "nothing is called p98"),
+        (nobody, "--auth {token}", "say --tokens FILE"),
+        (nobody, "--tokens nowhere.txt", "nowhere.txt cannot be read"),
         (node.address(), "--preset classic --connect-timeout 500ms -c 2", "no connection got in"),
     ] {
         let ended = Run::start(&[server], options).ends().await;

@@ -3,6 +3,9 @@
 
 mod admission;
 mod bad_inputs;
+#[expect(dead_code, unused_imports, reason = "the suites share it, and each uses a part")]
+#[path = "../common/mod.rs"]
+mod common;
 mod contract;
 mod doctor;
 mod door;
@@ -21,6 +24,7 @@ mod presence;
 mod private;
 mod restarts;
 mod rooms;
+mod seats;
 mod shutdown;
 mod slow;
 mod token_keys;

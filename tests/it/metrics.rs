@@ -65,7 +65,7 @@ async fn a_redis_that_goes_and_comes_is_seen_in_the_breaker_and_counted() {
     assert_eq!(node.metric("hubbub_store_breaker_state").await, 0);
     let ada = node.join("ada", "lobby").await;
 
-    redis.kill().await;
+    redis.kill_once_written().await;
     let is = async |value: i64| {
         eventually(&format!("the breaker at {value}"), || async {
             (node.metric("hubbub_store_breaker_state").await == value).then_some(())

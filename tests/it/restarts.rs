@@ -52,7 +52,7 @@ async fn while_redis_is_away_clients_stay_and_are_told_and_afterwards_nothing_is
         sent.push(ada.say(&format!("before {n}")).await);
     }
 
-    here.redis().kill().await;
+    here.redis().kill_once_written().await;
     let lost = new_mid();
     let away = Stopwatch::start();
     eventually("an outage long enough for nodes to have given up a few times", || async {
@@ -185,6 +185,11 @@ async fn a_node_that_was_there_before_redis_waits_for_it() {
     let node = Cluster::start_early(redis.clone(), Settings::default()).await;
 
     let early = (livez(&node).await, node.readyz().await);
+    eventually("what it waits for", || async {
+        let said = node.process().said();
+        said.iter().any(|line| line.contains("nobody listens at the host and port")).then_some(())
+    })
+    .await;
     redis.restart().await;
     node.is_ready().await;
 

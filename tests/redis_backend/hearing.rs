@@ -8,7 +8,7 @@ use hubbub::{
 };
 
 use crate::{
-    acl,
+    common::acl,
     server::Server,
     world::{Node, lobby, message, room, until},
 };

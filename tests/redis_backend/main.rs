@@ -2,18 +2,16 @@
 //! promises is in the contract suite.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
-#[path = "../common/acl.rs"]
-mod acl;
 mod cluster;
+#[expect(dead_code, unused_imports, reason = "the suites share it, and each uses a part")]
+#[path = "../common/mod.rs"]
+mod common;
 mod durability;
 mod hearing;
 mod log;
 mod members;
 mod outage;
-#[path = "../it/harness/port.rs"]
-mod port;
 mod rights;
 mod server;
-#[path = "../it/harness/stopwatch.rs"]
-mod stopwatch;
+mod tls;
 mod world;

@@ -90,6 +90,67 @@ async fn grace_hides_who_comes_back_and_ends_for_who_does_not() {
     assert_eq!(names(&node).await, ["ada"]);
 }
 
+/// What a reaper would find of this node: the places it has to clear.
+fn listed(server: &Server, node: &Node) -> bool {
+    server.cli(&["SISMEMBER", &format!("{{n:{}}}:rooms", node.id), &in_lobby().key()]) == ":1"
+}
+
+#[tokio::test]
+async fn a_place_is_on_the_list_of_its_node_for_as_long_as_somebody_is_in_it() {
+    let server = Server::start();
+    let node = Node::on(&server).await;
+    let (place, ada, bob) = (in_lobby(), member("c1", "ada"), member("c2", "bob"));
+
+    for _ in 0..2 {
+        node.store.enter(&place, &ada).await.unwrap();
+        assert!(listed(&server, &node));
+        node.store.leave(&place, &ada, false).await.unwrap();
+        assert!(!listed(&server, &node));
+    }
+
+    let lose = || server.cli(&["DEL", &format!("{{n:{}}}:rooms", node.id)]);
+    node.store.enter(&place, &ada).await.unwrap();
+    lose();
+    node.store.assert(&place, std::slice::from_ref(&ada)).await.unwrap();
+    assert!(listed(&server, &node), "a comparison lists it again");
+
+    lose();
+    server.cli(&["ZREM", "{n}:leases", node.id.as_str()]);
+    assert_eq!(node.store.renew().await.unwrap(), Lease::Fenced);
+    node.store.enter(&place, &bob).await.unwrap();
+    assert!(listed(&server, &node), "without its lease the list was not its own any more");
+
+    lose();
+    let before = node.link.connection();
+    server.cli(&["CLIENT", "KILL", "TYPE", "normal"]);
+    until(|| async { node.link.connection() > before }).await;
+    node.store.enter(&place, &bob).await.unwrap();
+    assert!(listed(&server, &node), "on a new connection Redis may be another one");
+}
+
+/// How often Redis has run a script.
+fn scripts_run(server: &Server) -> u64 {
+    let stats = server.cli(&["INFO", "commandstats"]);
+    let of_scripts = stats.lines().find_map(|line| line.strip_prefix("cmdstat_evalsha:calls="));
+    of_scripts.and_then(|rest| rest.split(',').next()).map_or(0, |calls| calls.parse().unwrap())
+}
+
+#[tokio::test]
+async fn who_enters_where_others_are_asks_redis_once() {
+    let server = Server::start();
+    let node = Node::on(&server).await;
+    let place = in_lobby();
+    node.store.enter(&place, &member("first", "first")).await.unwrap();
+    let before = scripts_run(&server);
+
+    for n in 0..10 {
+        let name = format!("u{n}");
+        node.store.enter(&place, &member(&name, &name)).await.unwrap();
+    }
+
+    assert_eq!(scripts_run(&server) - before, 10);
+}
+
 #[tokio::test]
 async fn people_are_paged_by_id_and_counted() {
     let server = Server::start();

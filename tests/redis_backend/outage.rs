@@ -10,8 +10,8 @@ use hubbub::{
 };
 
 use crate::{
+    common::Stopwatch,
     server::Server,
-    stopwatch::Stopwatch,
     world::{Node, lobby, message, presence_config, store_config, until, within},
 };
 

@@ -5,7 +5,7 @@ use hubbub::{
 };
 
 use crate::{
-    acl,
+    common::acl,
     server::Server,
     world::{Node, in_lobby, lobby, member, message, presence_config, store_config},
 };

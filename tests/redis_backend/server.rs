@@ -10,7 +10,10 @@ use std::{
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-use crate::{acl, port::Port, world::SOON};
+use crate::{
+    common::{Port, acl},
+    world::SOON,
+};
 
 pub(crate) struct Server {
     port: Port,
@@ -18,7 +21,14 @@ pub(crate) struct Server {
     child: Option<Child>,
     /// The port of the cluster's bus, for a node of one.
     bus: Option<Port>,
+    /// The port on which it speaks TLS, if it does.
+    tls: Option<Port>,
     is_as_shipped: bool,
+}
+
+/// A file beside this one.
+pub(crate) fn key_file(name: &str) -> String {
+    format!("{}/tests/redis_backend/keys/{name}", env!("CARGO_MANIFEST_DIR"))
 }
 
 /// Between two looks at whether it answers.
@@ -32,12 +42,21 @@ impl Server {
             dir: tempfile::tempdir().unwrap(),
             child: None,
             bus: None,
+            tls: None,
             is_as_shipped: false,
         }
     }
 
     pub(crate) fn start() -> Self {
         let mut server = Self::absent();
+        server.run();
+        server
+    }
+
+    /// One that also speaks TLS, with a certificate that only `keys/ca.pem` vouches for.
+    pub(crate) fn start_with_tls() -> Self {
+        let mut server = Self::absent();
+        server.tls = Some(Port::reserve());
         server.run();
         server
     }
@@ -90,6 +109,22 @@ impl Server {
             Some(_) => &["--cluster-enabled", "yes", "--cluster-port", &bus],
             None => &[],
         };
+        let tls = self.tls.as_ref().map_or(Vec::new(), |port| {
+            let port = port.number().to_string();
+            let (own, key) = (key_file("redis.pem"), key_file("redis.for-tests-only.pem"));
+            let asks = "no".to_owned();
+            let ca = key_file("ca.pem");
+            [
+                ("port", port),
+                ("cert-file", own),
+                ("key-file", key),
+                ("ca-cert-file", ca),
+                ("auth-clients", asks),
+            ]
+            .into_iter()
+            .flat_map(|(name, value)| [format!("--tls-{name}"), value])
+            .collect()
+        });
         let mut command = Command::new("redis-server");
         if self.is_as_shipped {
             command = Command::new("sh");
@@ -97,6 +132,7 @@ impl Server {
         }
         let child = command
             .args(cluster)
+            .args(tls)
             .args(["--port", &self.port().to_string(), "--bind", "127.0.0.1", "--save", ""])
             .args(["--appendonly", "yes", "--appendfsync", "everysec", "--dir"])
             .arg(self.dir.path())
@@ -143,6 +179,12 @@ impl Server {
 
     pub(crate) fn url(&self) -> String {
         acl::url("redis", &format!("127.0.0.1:{}", self.port()))
+    }
+
+    /// The same with TLS.
+    pub(crate) fn tls_url(&self) -> String {
+        let port = self.tls.as_ref().expect("it speaks TLS").number();
+        acl::url("rediss", &format!("127.0.0.1:{port}"))
     }
 
     /// One command on a connection of its own; the raw reply.

@@ -25,6 +25,7 @@ pub(crate) const SOON: Duration = Duration::from_secs(30);
 pub(crate) fn store_config(server: &Server) -> Store {
     Store {
         url: SecretString::from(server.url()),
+        tls_ca: String::new(),
         idempotency: Duration::from_mins(10),
         retention_messages: 1_000,
         retention_age: Duration::ZERO,

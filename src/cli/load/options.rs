@@ -5,13 +5,14 @@ use std::{
     time::Duration,
 };
 
+use anyhow::Context;
 use clap::Args;
 
 use super::{
     clock,
     expect::Expectation,
     plan::{Pace, Plan, Target},
-    preset::Preset,
+    preset::{Preset, WITH_TOKEN},
 };
 
 #[derive(Debug, Clone, PartialEq, Args)]
@@ -32,6 +33,9 @@ pub(crate) struct LoadArgs {
     /// Members of each room, instead of --connections.
     #[arg(long, conflicts_with = "connections")]
     pub(super) members: Option<u32>,
+    /// Puts all members of a room at the same URL, instead of spreading them over all.
+    #[arg(long)]
+    pub(super) together: bool,
     /// Messages a second in all, due whether earlier ones are answered or not.
     #[arg(long, short, default_value_t = 100.0)]
     pub(super) rate: f64,
@@ -111,13 +115,17 @@ pub(crate) struct LoadArgs {
 /// What differs from the preset.
 #[derive(Debug, Clone, PartialEq, Default, Args)]
 #[command(next_help_heading = "Words of the server, over those of the preset. Payloads may hold \
-                               {room} {n} {mid} {ts} {pad} {name} {session} {since}")]
+                               {room} {n} {mid} {ts} {pad} {name} {session} {since} {token}")]
 pub(super) struct Words {
     #[arg(long, value_name = "NAME")]
     pub(super) namespace: Option<String>,
     /// The payload of CONNECT.
     #[arg(long, value_name = "JSON")]
     pub(super) auth: Option<String>,
+    /// A file with a token on each line; {token} is the connection's, by turns. Hubbub's preset
+    /// brings it by itself.
+    #[arg(long, value_name = "FILE")]
+    pub(super) tokens: Option<PathBuf>,
     /// The same for one that comes back.
     #[arg(long, value_name = "JSON")]
     pub(super) auth_again: Option<String>,
@@ -174,6 +182,10 @@ impl LoadArgs {
     pub(super) fn plan(&self) -> anyhow::Result<Plan> {
         let mut dialect = self.preset.dialect();
         self.words.over(&mut dialect);
+        let tokens = self.words.tokens()?;
+        if self.preset == Preset::Hubbub && self.words.auth.is_none() && !tokens.is_empty() {
+            WITH_TOKEN.clone_into(&mut dialect.auth);
+        }
         let rooms = self.rooms.unwrap_or(1);
         anyhow::ensure!(
             rooms <= 1 || !dialect.join_event.is_empty(),
@@ -187,9 +199,11 @@ impl LoadArgs {
         let plan = Plan {
             targets,
             dialect,
+            tokens,
             connections,
             rooms,
             room_name: self.words.room_name.clone(),
+            together: self.together,
             ramp: self.ramp,
             pace: self.closed.map_or(Pace::Open(self.rate), Pace::Closed),
             bytes: self.bytes,
@@ -214,6 +228,20 @@ impl LoadArgs {
 }
 
 impl Words {
+    fn tokens(&self) -> anyhow::Result<Vec<String>> {
+        let Some(file) = &self.tokens else { return Ok(Vec::new()) };
+        let text = std::fs::read_to_string(file)
+            .with_context(|| format!("--tokens {} cannot be read", file.display()))?;
+        let tokens: Vec<String> = text
+            .lines()
+            .map(str::trim)
+            .filter(|line| !line.is_empty())
+            .map(str::to_owned)
+            .collect();
+        anyhow::ensure!(!tokens.is_empty(), "--tokens {}: no token is in it", file.display());
+        Ok(tokens)
+    }
+
     fn over(&self, dialect: &mut super::plan::Dialect) {
         let texts = [
             (&self.namespace, &mut dialect.namespace),
@@ -249,6 +277,12 @@ fn refuse_nonsense(plan: &Plan) -> anyhow::Result<()> {
         "{} rooms need at least as many connections, and there are {}",
         plan.rooms,
         plan.connections
+    );
+    let wants_token =
+        [&plan.dialect.auth, &plan.dialect.auth_again].iter().any(|a| a.contains("{token}"));
+    anyhow::ensure!(
+        !wants_token || !plan.tokens.is_empty(),
+        "a payload holds {{token}}: say --tokens FILE, with a token on each line"
     );
     anyhow::ensure!(plan.ramp > 0.0, "--ramp must be above 0");
     anyhow::ensure!(

@@ -56,10 +56,14 @@ pub(super) enum Pace {
 pub(super) struct Plan {
     pub(super) targets: Vec<Target>,
     pub(super) dialect: Dialect,
+    /// What connections bring, by turns; none: nothing.
+    pub(super) tokens: Vec<String>,
     pub(super) connections: u32,
     /// 0: nobody joins or sends.
     pub(super) rooms: u32,
     pub(super) room_name: String,
+    /// Whether all members of a room are at one server.
+    pub(super) together: bool,
     /// Connects a second in all.
     pub(super) ramp: f64,
     pub(super) pace: Pace,
@@ -100,7 +104,9 @@ impl Plan {
 
     /// Members of each room are spread over the nodes first, then over the processes.
     pub(super) fn target_of(&self, connection: u32) -> usize {
-        (connection / self.rooms.max(1)) as usize % self.targets.len()
+        let turn =
+            if self.together { self.room_of(connection) } else { connection / self.rooms.max(1) };
+        turn as usize % self.targets.len()
     }
 
     pub(super) fn process_of(&self, connection: u32) -> u32 {
@@ -136,9 +142,11 @@ pub(super) mod tests {
         Plan {
             targets: vec![target; targets],
             dialect: super::super::preset::Preset::Hubbub.dialect(),
+            tokens: Vec::new(),
             connections,
             rooms,
             room_name: "load-{run}-{n}".to_owned(),
+            together: false,
             ramp: 100.0,
             pace: Pace::Open(100.0),
             bytes: 100,
@@ -179,6 +187,16 @@ pub(super) mod tests {
             }
             let of = |id| plan.process_of(id) as usize;
             assert!(even(count(&of, processes as usize), processes), "{plan:?}");
+        }
+    }
+
+    #[test]
+    fn members_who_are_together_are_at_one_server_and_rooms_are_at_all() {
+        let plan = Plan { together: true, ..plan(600, 12, 3, 2) };
+
+        let at = |room: u32| (0..600).filter(move |id| id % 12 == room);
+        for room in 0..12 {
+            assert!(at(room).all(|id| plan.target_of(id) == room as usize % 3));
         }
     }
 

@@ -28,6 +28,9 @@ impl Preset {
     }
 }
 
+/// What Hubbub's CONNECT holds where it asks for tokens.
+pub(super) const WITH_TOKEN: &str = r#"{"name":"{name}","token":"{token}"}"#;
+
 fn hubbub() -> Dialect {
     Dialect {
         namespace: "/chat".to_owned(),

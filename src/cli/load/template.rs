@@ -14,6 +14,7 @@ pub(super) enum Slot {
     Name,
     Session,
     Since,
+    Token,
 }
 
 #[derive(Debug)]
@@ -22,7 +23,7 @@ enum Piece {
     Slot(Slot),
 }
 
-const SLOTS: [(&str, Slot); 8] = [
+const SLOTS: [(&str, Slot); 9] = [
     ("{room}", Slot::Room),
     ("{n}", Slot::Number),
     ("{mid}", Slot::Mid),
@@ -31,6 +32,7 @@ const SLOTS: [(&str, Slot); 8] = [
     ("{name}", Slot::Name),
     ("{session}", Slot::Session),
     ("{since}", Slot::Since),
+    ("{token}", Slot::Token),
 ];
 
 impl Template {

@@ -23,6 +23,7 @@ pub(super) struct Words {
     page: Option<Template>,
     send: Template,
     rooms: Vec<String>,
+    tokens: Vec<String>,
     pad: Vec<u8>,
     run: String,
     /// What is added to the run's clock to be milliseconds since 1970.
@@ -62,6 +63,7 @@ impl Words {
             page: call(&dialect.page_event, &dialect.page),
             send: Template::new(&arguments_after(&dialect.send_event, &dialect.send)),
             rooms: (0..plan.rooms.max(1)).map(|room| plan.room_named(room)).collect(),
+            tokens: plan.tokens.clone(),
             pad: pad(plan.bytes, dialect),
             run: plan.run.clone(),
             epoch_ms: crate::clock::now_ms()
@@ -153,6 +155,10 @@ impl Words {
                 let ms = self.epoch_ms + mark.due / 1_000;
                 out.extend_from_slice(ms.to_string().as_bytes());
             }
+            (Slot::Token, _) => {
+                let turn = who.id as usize % self.tokens.len().max(1);
+                out.extend_from_slice(self.tokens.get(turn).map_or(b"", |token| token.as_bytes()));
+            }
             (Slot::Number | Slot::Mid | Slot::Time, None) => {}
         });
     }
@@ -211,6 +217,20 @@ mod tests {
         assert_eq!(words.marks.find(said.as_bytes()).unwrap().0, MARK);
         let text = said.split(r#""text":""#).nth(1).unwrap();
         assert_eq!(text.find('"'), Some(100), "as many bytes as were asked for");
+    }
+
+    #[test]
+    fn tokens_go_to_connections_by_turns() {
+        let dialect =
+            Dialect { auth: r#"{"token":"{token}"}"#.to_owned(), ..plan(1, 1, 1, 1).dialect };
+        let tokens = ["one", "two", "three"].map(str::to_owned).to_vec();
+        let words = Words::new(&Plan { dialect, tokens, ..plan(9, 1, 1, 1) });
+
+        let said = |id| written(|out| words.enter(&Who { id, ..WHO }, out));
+
+        assert_eq!(said(1), r#"40/chat,{"token":"two"}"#);
+        assert_eq!(said(4), said(1));
+        assert_eq!(said(6), r#"40/chat,{"token":"one"}"#);
     }
 
     #[test]

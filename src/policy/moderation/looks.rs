@@ -7,7 +7,7 @@ use std::{
 
 use parking_lot::Mutex;
 
-use super::Moderation;
+use super::{super::seats, Moderation};
 use crate::{
     domain::{
         id::RoomId,
@@ -197,7 +197,7 @@ impl Moderation {
         let roles = self.0.roles.roles(room, &users).await?;
         for (connection, role) in here.iter().zip(roles) {
             match role {
-                Some(role) => connection.change_seat(room, |seat| seat.role = role),
+                Some(role) => seats::change(connection, room, |seat| seat.role = role),
                 None => self.remove(connection, room, (Deed::Uninvite, None), rooms),
             }
         }

@@ -13,6 +13,7 @@ use serde::Serialize;
 use tokio::sync::Notify;
 
 use self::looks::Kicks;
+use super::seats::{self, concerns};
 use crate::{
     clock,
     domain::{
@@ -267,28 +268,22 @@ impl Moderation {
                 continue;
             }
             if let Some(announce) = act.announce {
-                connection.change_seat(room, |seat| seat.announce = announce);
+                seats::change(&connection, room, |seat| seat.announce = announce);
             }
             if act.user() != Some(&connection.user) {
                 // Who hands a room on keeps order in it.
                 if act.role == Some(RoomRole::Owner) && act.by.id == connection.user {
-                    connection.change_seat(room, |seat| seat.role = RoomRole::Moderator);
+                    seats::change(&connection, room, |seat| seat.role = RoomRole::Moderator);
                 }
             } else if let Some(role) = act.role {
-                connection.change_seat(room, |seat| seat.role = role);
+                seats::change(&connection, room, |seat| seat.role = role);
             } else if act.deed == Deed::Uninvite && room.is_public() {
-                connection.change_seat(room, |seat| seat.role = RoomRole::Guest);
+                seats::change(&connection, room, |seat| seat.role = RoomRole::Guest);
             } else if act.deed == Deed::Uninvite {
                 self.remove(&connection, room, (act.deed, None), rooms);
             }
         }
     }
-}
-
-/// Whether it means whoever is behind this connection, and holds against them.
-fn concerns(act: &Act, connection: &Connection) -> bool {
-    let Some(subject) = &act.subject else { return false };
-    connection.standing.held_by().contains(subject)
 }
 
 fn reason_of(deed: Deed) -> CloseReason {
@@ -307,6 +302,7 @@ impl Heed for Moderation {
                 Deed::Invite | Deed::Uninvite | Deed::Announce => {
                     self.heed_change(act, room, rooms);
                 }
+                Deed::Mute | Deed::Unmute => seats::heed_mute(act, room, rooms),
                 _ => {}
             }
             return;

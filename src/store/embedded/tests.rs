@@ -106,6 +106,7 @@ struct Rig {
 
 fn remembering(idempotency: Duration) -> config::store::Store {
     config::store::Store {
+        tls_ca: String::new(),
         url: String::new().into(),
         idempotency,
         retention_messages: 1_000,

@@ -34,6 +34,8 @@ impl RedisStore {
         if is_first || reply.first().is_some_and(|word| word == "held") {
             Ok(Lease::Held)
         } else {
+            // Whoever declared this node dead has taken its list too.
+            self.listed.lock().1.clear();
             Ok(Lease::Fenced)
         }
     }

@@ -1,4 +1,6 @@
 //! Membership in Redis: a family of scripts over one place, and the lease of each node.
+use std::collections::HashSet;
+
 use anyhow::anyhow;
 use async_trait::async_trait;
 
@@ -68,19 +70,38 @@ impl RedisStore {
         &self.stripes[stripe % STRIPES]
     }
 
+    /// Puts a place on the list of this node, unless it is there. On a new connection, or without
+    /// the lease it was written under, it may not be there any more; what else could take it away
+    /// (a server of a Cluster that comes back without it) the next comparison mends.
     async fn begin(&self, place: &Place) -> Result<()> {
+        let connection = self.link.connection();
+        let is_listed = {
+            let listed = self.listed.lock();
+            listed.0 == connection && listed.1.contains(&place.key())
+        };
+        if is_listed { Ok(()) } else { self.list(place, connection).await }
+    }
+
+    async fn list(&self, place: &Place, connection: u64) -> Result<()> {
         // Without a lease nobody would ever reap what is entered now.
         if !self.leased.load(std::sync::atomic::Ordering::Acquire) {
             self.renew_lease().await?;
         }
         let args = vec![keys::places_of(&self.node), place.key()];
-        self.link.command::<u64>("SADD", args).await.map(drop)
+        self.link.command::<u64>("SADD", args).await?;
+        let mut listed = self.listed.lock();
+        if listed.0 != connection {
+            *listed = (connection, HashSet::new());
+        }
+        listed.1.insert(place.key());
+        Ok(())
     }
 
     /// Forgets a place that this node has no business in any more. If that fails the place is
     /// merely cleared once more than needed, one day.
     async fn end_if(&self, idle: bool, place: &Place) {
         if idle {
+            self.listed.lock().1.remove(&place.key());
             let args = vec![keys::places_of(&self.node), place.key()];
             if let Err(error) = self.link.command::<u64>("SREM", args).await {
                 tracing::debug!(%error, "a place stays on the list of this node");
@@ -124,7 +145,7 @@ impl Members for RedisStore {
     async fn assert(&self, place: &Place, members: &[Member]) -> Result<Diff> {
         let _held = self.hold(place).await;
         if !members.is_empty() {
-            self.begin(place).await?;
+            self.list(place, self.link.connection()).await?;
         }
         let mut own = Vec::with_capacity(members.len() * 2);
         for member in members {

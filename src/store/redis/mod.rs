@@ -36,6 +36,8 @@ pub struct RedisStore {
     node: NodeId,
     /// Rooms whose place in the index this process has seen to.
     indexed: Mutex<HashSet<RoomId>>,
+    /// Places on the list of this node, and the connection to Redis on which they were put there.
+    listed: Mutex<(u64, HashSet<String>)>,
     /// Whether this process has ever had a lease.
     leased: AtomicBool,
     /// Where an append waits for a second Redis.
@@ -61,6 +63,7 @@ impl RedisStore {
             presence: presence.clone(),
             node,
             indexed: Mutex::default(),
+            listed: Mutex::default(),
             leased: AtomicBool::new(false),
             stripes: (0..members::STRIPES).map(|_| tokio::sync::RwLock::default()).collect(),
         })

@@ -93,5 +93,5 @@ pub(crate) fn all() -> Vec<Scenario> {
 /// What the nodes of most scenarios are told: what they are shipped with, but for the wait for a
 /// balancer that is not there.
 fn settings() -> Settings {
-    Settings::default().with("drain.spread", "2s")
+    Settings::as_shipped().with("drain.spread", "2s")
 }

@@ -4,7 +4,7 @@ use std::{process::Command, sync::Arc, time::Duration};
 
 use super::{Path, Server, redis_paths};
 use crate::{
-    common::{eventually_within, url},
+    common::{acl, eventually_within},
     ports::free_port,
     records::Name,
     run::{Notes, Run},
@@ -90,6 +90,6 @@ impl RedisCluster {
         let paths = redis_paths(&to.collect::<Vec<_>>(), node, run, |plan| plan);
         let at: Vec<_> = paths.iter().map(|path| path.at()).collect();
         let others: Vec<String> = at[1..].iter().map(|way| format!("node={way}")).collect();
-        (paths, url("redis-cluster", &format!("{}?{}", at[0], others.join("&"))))
+        (paths, acl::url("redis-cluster", &format!("{}?{}", at[0], others.join("&"))))
     }
 }

@@ -19,7 +19,7 @@ pub(crate) use self::{
 };
 use crate::{
     checker::{Phase, StoreSample, Target},
-    common::{Settings, url},
+    common::{Settings, acl},
     ports::free_port,
     proxy::{Plan, Speech},
     records::Name,
@@ -65,7 +65,7 @@ impl Stage {
         let mut nodes = Vec::new();
         for n in 0..3 {
             let paths = redis_paths(&[(redis.address(), redis.address().port())], n, run, fit);
-            let at = url("redis", &paths[0].at().to_string());
+            let at = acl::url("redis", &paths[0].at().to_string());
             nodes.push((paths, settings.clone().with("store.url", at)));
         }
         Self::with(run, nodes, Store::Redis(redis)).await

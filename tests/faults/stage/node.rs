@@ -75,7 +75,7 @@ impl Node {
 
     pub(super) async fn start(&self) {
         let variables = self.variables.lock().clone();
-        let process = Process::hubbub_with(&self.settings, &variables);
+        let process = Process::node_with(&self.settings, &variables);
         let process = Arc::new(process);
         self.processes.lock().push(Life { process: process.clone(), is_noted: false });
         eventually_within(STARTS_WITHIN, &format!("{} is ready", self.name), || async {

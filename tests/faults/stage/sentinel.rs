@@ -17,7 +17,7 @@ use tokio::{
 use super::{Path, Server, redis_paths};
 use crate::{
     checker::Target,
-    common::{Process, eventually_within, url},
+    common::{Process, acl, eventually_within},
     ports::free_port,
     proxy::{Frames, Plan},
     records::Name,
@@ -129,7 +129,7 @@ impl Sentinel {
         let ways: Vec<_> = paths[self.servers.len()..].iter().map(|path| path.at()).collect();
         let others: Vec<String> = ways[1..].iter().map(|way| format!("node={way}")).collect();
         let hosts = format!("{}?{}&sentinelServiceName={SERVICE}", ways[0], others.join("&"));
-        (paths, url("redis-sentinel", &hosts))
+        (paths, acl::url("redis-sentinel", &hosts))
     }
 }
 

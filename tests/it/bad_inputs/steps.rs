@@ -216,7 +216,7 @@ async fn without_its_store_every_event_that_needs_it_is_unavailable_and_may_be_r
         ("presence:get", lobby),
     ];
     let users = join_all(asks.iter().map(|(event, _)| here.join(event, "lobby"))).await;
-    here.redis().kill().await;
+    here.redis().kill_once_written().await;
 
     let watch = Stopwatch::start();
     let refused = join_all(

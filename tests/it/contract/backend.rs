@@ -40,6 +40,7 @@ impl Default for Settings {
     fn default() -> Self {
         let long = Duration::from_mins(10);
         let store = Store {
+            tls_ca: String::new(),
             url: String::new().into(),
             idempotency: long,
             retention_messages: 10_000,

@@ -14,8 +14,7 @@ use tokio_tungstenite::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    beside,
-    http::Http,
+    Http, beside,
     inbox::Inbox,
     throttle::{Rate, Throttle},
 };

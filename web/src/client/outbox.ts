@@ -17,7 +17,7 @@ export interface Way {
   sent(message: Message, epoch: string): void;
   /** What the log has from this time on, for what may not be sent again. */
   find(since: number): Promise<readonly MessageNew[]>;
-  /** The server does not know that one is in the room. */
+  /** The server does not know that one is in the room, or as what. */
   rejoin(): void;
   changed(): void;
 }
@@ -43,6 +43,8 @@ export interface Outbox {
 
 /** Refusals of the `mid` rather than of the message: it may be in the log, and another try needs another mid. */
 const SPENT: readonly string[] = ["idempotency_conflict", "expired", "session_replaced"];
+/** Refusals of whoever speaks: what one is in the room is another than one knew. */
+const SILENCED: readonly string[] = ["forbidden", "muted"];
 
 export function openOutbox(room: string, store: OutboxStore | undefined, env: Env, way: Way): Outbox {
   let entries: OutboxEntry[] = [];
@@ -136,6 +138,7 @@ export function openOutbox(room: string, store: OutboxStore | undefined, env: En
       return;
     }
     fail(entry, plain(error));
+    if (SILENCED.includes(code)) way.rejoin();
     landed();
   }
 

@@ -8,7 +8,7 @@ import { openOutbox } from "./outbox.js";
 import { type Ask, pagesOf, since } from "./pages.js";
 import { peopleIn } from "./people.js";
 import { subject } from "./subject.js";
-import type { MessageNew, OutboxEntry, OutboxStore, PresenceChanged, Room, RoomHead, RoomRemoved, RoomReset, RoomSnapshot, ServerEvents, Typing } from "./types.js";
+import type { Me, MessageNew, OutboxEntry, OutboxStore, PresenceChanged, Room, RoomHead, RoomMe, RoomRemoved, RoomReset, RoomSnapshot, ServerEvents, Typing } from "./types.js";
 import { typingIn } from "./typing.js";
 
 export interface LiveRoom extends Room {
@@ -28,6 +28,7 @@ export function openRoom(name: string, connection: Connection, env: Env, sizes: 
   /** The last number that was marked read, and how many of the others' came since. */
   let read = 0;
   let unread = 0;
+  let me: Me | undefined;
   let removed: RoomRemoved["reason"] | undefined;
   const ask: Ask = (range) => connection.ask("message:history", { room: name, ...range });
 
@@ -52,6 +53,7 @@ export function openRoom(name: string, connection: Connection, env: Env, sizes: 
       truncated,
       resetReason,
       error: follower.error(),
+      me,
       removed,
     };
   });
@@ -80,7 +82,7 @@ export function openRoom(name: string, connection: Connection, env: Env, sizes: 
   const follower = follow(name, connection, env, sizes.page, log, ask, {
     changed: moved,
     joined(page, again) {
-      count = page.count;
+      ({ count, me } = page);
       removed = undefined;
       if (!again) seen();
       void people.load();
@@ -209,6 +211,11 @@ export function openRoom(name: string, connection: Connection, env: Env, sizes: 
         removed = (payload as RoomRemoved).reason;
         follower.removed({ code: "removed", message: "one was sent out of this room", retryable: false });
       }
+      if (event === "room:invited") {
+        follower.allow();
+        follower.work();
+      }
+      if (event === "room:me") me &&= { ...me, ...(payload as RoomMe) };
       if (event === "presence:changed") {
         count = (payload as PresenceChanged).count;
         people.told(payload as PresenceChanged);

@@ -359,6 +359,16 @@ export interface RoomListAck {
   rooms: Room[];
 }
 
+/** What one is in a room one is in has changed. Told at most once: `room:join` says it again. */
+export interface RoomMe {
+  /** Only the owner and moderators speak here. */
+  announce: boolean;
+  /** Until when one may not speak here, ms since 1970; 9007199254740991: for ever; 0: no more. Absent: as before. */
+  muted_until?: number | null;
+  role: RoomRole;
+  room: string;
+}
+
 /** Who is in a room one has joined, by user id. */
 export interface RoomMembers {
   /** From the answer before; without it, from the beginning. */
@@ -519,6 +529,7 @@ export interface ServerEvents {
   "presence:changed": PresenceChanged;
   "room:head": RoomHead;
   "room:invited": RoomInvited;
+  "room:me": RoomMe;
   "room:removed": RoomRemoved;
   "room:reset": RoomReset;
   "session:expiring": SessionExpiring;

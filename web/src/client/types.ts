@@ -1,7 +1,7 @@
 // The public surface: what the page and other users of @hubbub/client are written against.
 import type { ManagerOptions, SocketOptions } from "socket.io-client";
 
-import type { Person, RefusalCode, Requests, RoomRemoved, ServerEvents, SessionReady } from "./types.generated.js";
+import type { Me, Person, RefusalCode, Requests, RoomRemoved, ServerEvents, SessionReady } from "./types.generated.js";
 
 export type * from "./types.generated.js";
 
@@ -127,6 +127,8 @@ export interface RoomSnapshot {
   readonly resetReason?: "epoch_changed" | "diverged" | "rolled_back";
   /** Why `denied`, or what the last attempt ran into. */
   readonly error?: Failure;
+  /** What one is in the room and whether one may speak there, as the server said it last; absent before one was in. */
+  readonly me?: Me;
   /** How one was sent out, until one is in again: `kick`, `ban`, or `uninvite`: it is not one's room any more. */
   readonly removed?: RoomRemoved["reason"];
 }

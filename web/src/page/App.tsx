@@ -6,6 +6,7 @@ import { indexedDbOutbox } from "../client/outbox-store";
 import { HubbubProvider } from "../client/react";
 import { Chat } from "./Chat";
 import { useKept } from "./kept";
+import { heedMine } from "./mine";
 import { NameForm } from "./NameForm";
 import { enter, name as keptName, openRoom, settings } from "./state";
 import { t } from "./strings";
@@ -77,6 +78,7 @@ function useClientOf(name: string, attempt: number) {
   const [client, setClient] = useState<ReturnType<typeof createClient>>();
   useEffect(() => {
     const made = createClient(undefined, { name: keptName.get() || name, keep: KEEP, socket: TRANSPORTS, outbox: indexedDbOutbox() });
+    heedMine(made);
     setClient(made);
     return () => made.close();
   }, [name, attempt]);

@@ -4,34 +4,43 @@ import { useEffect, useRef, useState } from "react";
 import type { RefObject } from "react";
 
 import { useClient, useConnection, useRoom } from "../client/react";
-import type { HubbubError } from "../client/index";
+import type { HubbubError, User } from "../client/index";
 import { AddRoom } from "./AddRoom";
 import { Avatar } from "./Avatar";
 import { Banner } from "./Banner";
 import type { ComposerHandle } from "./Composer";
-import { Dots, Leave, Menu, People, Search } from "./icons";
+import { Dots, Info, Leave, Menu, People, Search } from "./icons";
 import { useKept } from "./kept";
+import { kindOf } from "./kinds";
+import { LeaveSheet } from "./LeaveSheet";
+import { useLabel } from "./mine";
 import { Modal } from "./Modal";
 import { NameForm } from "./NameForm";
 import { NodeState } from "./NodeState";
+import { Notices } from "./Notices";
 import { PeopleList } from "./PeopleList";
+import { PersonSheet } from "./PersonSheet";
 import { RoomList } from "./RoomList";
+import { RoomSheet } from "./RoomSheet";
+import { RoomSign } from "./RoomSign";
 import { RoomView } from "./RoomView";
 import { SettingsSheet } from "./SettingsSheet";
 import { ShortcutsSheet } from "./ShortcutsSheet";
-import { leave, name as keptName, showPeople } from "./state";
-import { sayError, t } from "./strings";
+import { leave, name as keptName, peers, showPeople } from "./state";
+import { sayError, sayUser, t } from "./strings";
 import { Switcher } from "./Switcher";
 import { useKeyboard } from "./useKeyboard";
 import { useMedia } from "./useMedia";
-import { useFirstReads, useJoined, useListed } from "./useRooms";
+import { governs } from "./useOrder";
+import { useFirstReads, useJoined, useListed, usePeerNames } from "./useRooms";
 import type { Listed } from "./useRooms";
 
-type Sheet = "add" | "switcher" | "settings" | "shortcuts" | "name" | "rooms" | "people";
+type Sheet = "add" | "switcher" | "settings" | "shortcuts" | "name" | "rooms" | "people" | "person" | "room" | "leave";
 
 export function Chat({ current, again }: { current: string | null; again(): void }) {
   useJoined();
   useFirstReads();
+  usePeerNames();
   const rooms = useListed();
   const { me } = useConnection();
   const narrow = useMedia("(max-width: 720px)");
@@ -52,7 +61,7 @@ export function Chat({ current, again }: { current: string | null; again(): void
   const own = me && <OwnMenu id={me.id} name={me.name} open={setSheet} within={side} />;
   return (
     <div className="chat">
-      <a className="skip" href="#text" onClick={(event) => (event.preventDefault(), composer.current?.focus())}>{t.skip}</a>
+      <a className="skip" href="#text" onClick={(event) => (event.preventDefault(), toText()?.focus())}>{t.skip}</a>
       {!narrow && (
         <nav className="side" ref={side} aria-label={t.regions.rooms} data-part="rooms">
           <p className="brand"><span className="mark" aria-hidden="true" />{t.product}</p>
@@ -61,9 +70,9 @@ export function Chat({ current, again }: { current: string | null; again(): void
         </nav>
       )}
       {current ? (
-        <OpenRoom key={current} name={current} narrow={narrow} composer={composer} again={again} open={setSheet} peopleOpen={sheet === "people"} close={close} />
+        <OpenRoom key={current} name={current} narrow={narrow} composer={composer} again={again} open={setSheet} sheet={sheet} close={close} />
       ) : (
-        <main className="main"><Banner again={again} /><div className="nowhere"><p>{t.rooms.none}</p><button type="button" className="primary" onClick={() => setSheet("add")}>{t.rooms.add}</button></div></main>
+        <main className="main"><Banner again={again} /><Notices /><div className="nowhere"><p>{t.rooms.none}</p><button type="button" className="primary" onClick={() => setSheet("add")}>{t.rooms.add}</button></div></main>
       )}
       {narrow && (
         <Modal open={sheet === "rooms"} close={close} title={t.product} kind="drawer-start">
@@ -83,47 +92,62 @@ interface OpenRoomProps {
   name: string;
   narrow: boolean;
   composer: RefObject<ComposerHandle | null>;
-  peopleOpen: boolean;
+  sheet: Sheet | undefined;
   again(): void;
   open(sheet: Sheet): void;
   close(): void;
 }
 
-function OpenRoom({ name, narrow, composer, peopleOpen, again, open, close }: OpenRoomProps) {
+function OpenRoom({ name, narrow, composer, sheet, again, open, close }: OpenRoomProps) {
   const [snap, room] = useRoom(name);
   const { me } = useConnection();
   const roomy = useMedia("(min-width: 1020px)");
   const wanted = useKept(showPeople);
-  const aside = roomy && wanted;
+  // Whoever is not in a room learns nothing of who is.
+  const isShut = snap.status === "denied";
+  const aside = roomy && wanted && !isShut;
   const main = useRef<HTMLElement>(null);
-  const people = <PeopleList room={room} snap={snap} me={me?.id} />;
+  const label = useLabel(name);
+  const kind = kindOf(name);
+  const peer = useKept(peers)[name];
+  // Stays while its sheet closes.
+  const [person, setPerson] = useState<User>();
+  const openPerson = (user: User) => (setPerson(user), open("person"));
+  const people = <PeopleList room={room} snap={snap} me={me?.id} person={openPerson} />;
   return (
     <>
       <main className="main" ref={main}>
         <header className="bar">
           {narrow && <button type="button" className="quiet" aria-label={t.rooms.open} title={t.rooms.open} onClick={() => open("rooms")}><Menu /></button>}
-          <h1><span className="hash" aria-hidden="true">#</span><bdi>{name}</bdi></h1>
+          <h1><RoomSign kind={kind} peer={peer} /><bdi>{label}</bdi></h1>
           <NodeState />
           <button type="button" className="quiet" aria-label={t.menu.switcher} title={`${t.menu.switcher} (Ctrl+K)`} onClick={() => open("switcher")}><Search /></button>
-          <button type="button" className="quiet counted" aria-expanded={roomy ? aside : peopleOpen} title={t.people.title} onClick={() => (roomy ? showPeople.set(!wanted) : open("people"))}>
+          {!isShut && <button type="button" className="quiet counted" aria-expanded={roomy ? aside : sheet === "people"} title={t.people.title} onClick={() => (roomy ? showPeople.set(!wanted) : open("people"))}>
             <People /><span aria-hidden="true">{snap.count || ""}</span><span className="unseen">{t.people.open(snap.count)}</span>
-          </button>
-          <Popover.Root>
+          </button>}
+          {!isShut && <Popover.Root>
             <Popover.Trigger className="quiet" aria-label={t.menu.room} title={t.menu.room}><Dots /></Popover.Trigger>
             <Popover.Portal container={main}>
               <Popover.Positioner className="positioner" align="end" sideOffset={4}>
                 <Popover.Popup className="menu">
-                  <Popover.Item onClick={() => leave(name)}><Leave />{t.rooms.leave}</Popover.Item>
+                  {kind !== "direct" && <Popover.Item onClick={() => open("room")}><Info />{governs(snap) ? t.room.govern : t.room.about}</Popover.Item>}
+                  <Popover.Item onClick={() => (kind === "public" ? leave(name) : open("leave"))}><Leave />{kind === "direct" ? t.direct.leave : t.rooms.leave}</Popover.Item>
                 </Popover.Popup>
               </Popover.Positioner>
             </Popover.Portal>
-          </Popover.Root>
+          </Popover.Root>}
         </header>
         <Banner again={again} />
+        <Notices />
         <RoomView name={name} composer={composer} />
       </main>
       {aside && <aside className="aside" aria-label={t.regions.people} data-part="people">{people}</aside>}
-      {!roomy && <Modal open={peopleOpen} close={close} title={name} kind="drawer-end">{people}</Modal>}
+      {!roomy && <Modal open={sheet === "people"} close={close} title={label} kind="drawer-end">{people}</Modal>}
+      <Modal open={sheet === "person"} close={close} title={person ? (person.id === me?.id ? t.person.you(sayUser(person)) : sayUser(person)) : ""}>
+        {person && <PersonSheet key={person.id} user={person} room={room} snap={snap} close={close} />}
+      </Modal>
+      <Modal open={sheet === "room"} close={close} title={label}><RoomSheet room={room} snap={snap} person={openPerson} /></Modal>
+      <Modal open={sheet === "leave"} close={close} title={kind === "direct" ? t.direct.leave : t.rooms.leave}><LeaveSheet room={name} close={close} govern={() => open("room")} /></Modal>
     </>
   );
 }
@@ -179,8 +203,9 @@ function Rename({ open, close }: { open: boolean; close(): void }) {
 
 /** Unread messages in the title of the tab; the open room's count too while nobody looks. */
 function useTitle(rooms: readonly Listed[], current: string | null) {
+  const label = rooms.find(({ name }) => name === current)?.label;
   const unread = rooms.reduce((sum, room) => sum + room.unread, 0);
   useEffect(() => {
-    document.title = `${unread > 0 ? `(${unread}) ` : ""}${current ? `${current} · ` : ""}${t.product}`;
-  }, [unread, current]);
+    document.title = `${unread > 0 ? `(${unread}) ` : ""}${label ? `${label} · ` : ""}${t.product}`;
+  }, [unread, label]);
 }

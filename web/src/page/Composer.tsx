@@ -16,6 +16,8 @@ export interface ComposerHandle {
 
 interface Props {
   room: Room;
+  /** What the room is called. */
+  label: string;
   /** The most characters a message may have, where the server has said so. */
   most: number | undefined;
   sent(): void;
@@ -24,7 +26,7 @@ interface Props {
 }
 
 /** Mounted anew for each room, so that no text ever goes to the room before. */
-export function Composer({ room, most, sent, toEnd, ref }: Props) {
+export function Composer({ room, label, most, sent, toEnd, ref }: Props) {
   const [text, setText] = useState(() => drafts.get()[room.name] ?? "");
   const { enterSends } = useKept(settings);
   const area = useRef<HTMLTextAreaElement>(null);
@@ -72,14 +74,14 @@ export function Composer({ room, most, sent, toEnd, ref }: Props) {
 
   return (
     <form id="composer" className="composer" onSubmit={(event) => (event.preventDefault(), send(), area.current?.focus())}>
-      <label htmlFor="text" className="unseen">{t.composer.label(room.name)}</label>
+      <label htmlFor="text" className="unseen">{t.composer.label(label)}</label>
       <textarea
         id="text"
         ref={area}
         rows={1}
         dir="auto"
         value={text}
-        placeholder={t.composer.placeholder(room.name)}
+        placeholder={t.composer.placeholder(label)}
         autoComplete="off"
         enterKeyHint="send"
         data-region="composer"

@@ -43,3 +43,8 @@ export function Modal({ open, close, title, kind = "sheet", initialFocus, finalF
     </Dialog.Root>
   );
 }
+
+/** The focus, off something in a dialog that is about to go. */
+export function toDialog() {
+  document.activeElement?.closest<HTMLElement>("[role=dialog]")?.focus();
+}

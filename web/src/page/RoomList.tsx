@@ -3,6 +3,7 @@ import { useEffect, useRef, useState } from "react";
 import type { KeyboardEvent } from "react";
 
 import { Plus } from "./icons";
+import { RoomSign } from "./RoomSign";
 import { enter } from "./state";
 import { t } from "./strings";
 import type { Listed } from "./useRooms";
@@ -15,7 +16,9 @@ interface Props {
 }
 
 export function RoomList({ rooms, current, add, chosen }: Props) {
-  const list = useRef<HTMLUListElement>(null);
+  const list = useRef<HTMLDivElement>(null);
+  const direct = rooms.filter(({ kind }) => kind === "direct");
+  const others = rooms.filter(({ kind }) => kind !== "direct");
   const { above, below, look } = useHiddenUnread(list, rooms);
 
   const onKeyDown = (event: KeyboardEvent) => {
@@ -27,7 +30,7 @@ export function RoomList({ rooms, current, add, chosen }: Props) {
     items[Math.max(0, Math.min(items.length - 1, to))]?.focus();
   };
 
-  const tabStop = rooms.some(({ name }) => name === current) ? current : rooms[0]?.name;
+  const tabStop = rooms.find(({ name }) => name === current)?.name ?? rooms[0]?.name;
   const scrollTo = (which: "first" | "last") => {
     const unread = list.current?.querySelectorAll("li.unread") ?? [];
     unread[which === "first" ? 0 : unread.length - 1]?.scrollIntoView({ block: "nearest" });
@@ -41,33 +44,45 @@ export function RoomList({ rooms, current, add, chosen }: Props) {
       </div>
       {rooms.length === 0 && <p className="hint">{t.rooms.none}</p>}
       {above > 0 && <button type="button" className="pill above" tabIndex={-1} onClick={() => scrollTo("first")}>{t.rooms.unreadAbove(above)}</button>}
-      <ul id="rooms" ref={list} onKeyDown={onKeyDown} onScroll={look} aria-labelledby="rooms-title">
-        {rooms.map(({ name, unread, draft, denied }) => (
-          <li key={name} className={`${unread > 0 && name !== current ? "unread" : ""} ${denied ? "denied" : ""}`}>
-            <a
-              href={`#${name}`}
-              tabIndex={name === tabStop ? 0 : -1}
-              data-region={name === tabStop ? "rooms" : undefined}
-              aria-current={name === current ? "page" : undefined}
-              onClick={(event) => (event.preventDefault(), enter(name), chosen?.())}
-            >
-              <span className="hash" aria-hidden="true">#</span>
-              <bdi>{name}</bdi>
-              {draft && name !== current && <span className="draft" title={t.rooms.draft}><span className="unseen">, {t.rooms.draft}</span></span>}
-              {unread > 0 && name !== current && (
-                <span className="count"><span aria-hidden="true">{unread > 99 ? "99+" : unread}</span><span className="unseen">, {t.rooms.unread(unread)}</span></span>
-              )}
-            </a>
-          </li>
-        ))}
-      </ul>
+      <div id="rooms" ref={list} onKeyDown={onKeyDown} onScroll={look}>
+        <ul aria-labelledby="rooms-title">{others.map((room) => <Row key={room.name} room={room} current={current} tabStop={tabStop} chosen={chosen} />)}</ul>
+        {direct.length > 0 && (
+          <>
+            <h2 id="direct-title">{t.direct.title}</h2>
+            <ul aria-labelledby="direct-title">{direct.map((room) => <Row key={room.name} room={room} current={current} tabStop={tabStop} chosen={chosen} />)}</ul>
+          </>
+        )}
+      </div>
       {below > 0 && <button type="button" className="pill below" tabIndex={-1} onClick={() => scrollTo("last")}>{t.rooms.unreadBelow(below)}</button>}
     </div>
   );
 }
 
+function Row({ room, current, tabStop, chosen }: { room: Listed; current: string | null; tabStop: string | undefined; chosen?(): void }) {
+  const { name, kind, label, peer, unread, draft, denied } = room;
+  const isOpen = name === current;
+  return (
+    <li className={`${unread > 0 && !isOpen ? "unread" : ""} ${denied ? "denied" : ""}`}>
+      <a
+        href={`#${name}`}
+        tabIndex={name === tabStop ? 0 : -1}
+        data-region={name === tabStop ? "rooms" : undefined}
+        aria-current={isOpen ? "page" : undefined}
+        onClick={(event) => (event.preventDefault(), enter(name), chosen?.())}
+      >
+        <RoomSign kind={kind} peer={peer} />
+        <bdi>{label}</bdi>
+        {draft && !isOpen && <span className="draft" title={t.rooms.draft}><span className="unseen">, {t.rooms.draft}</span></span>}
+        {unread > 0 && !isOpen && (
+          <span className="count"><span aria-hidden="true">{unread > 99 ? "99+" : unread}</span><span className="unseen">, {t.rooms.unread(unread)}</span></span>
+        )}
+      </a>
+    </li>
+  );
+}
+
 /** How many unread rooms are scrolled out of sight, each way. */
-function useHiddenUnread(list: React.RefObject<HTMLUListElement | null>, rooms: readonly Listed[]) {
+function useHiddenUnread(list: React.RefObject<HTMLElement | null>, rooms: readonly Listed[]) {
   const [hidden, setHidden] = useState({ above: 0, below: 0 });
   const look = () => {
     const box = list.current?.getBoundingClientRect();

@@ -6,6 +6,9 @@ import { useConnection, useRoom } from "../client/react";
 import { Announcer } from "./Announcer";
 import { Composer } from "./Composer";
 import type { ComposerHandle } from "./Composer";
+import { useLabel } from "./mine";
+import { Shut } from "./Shut";
+import { Silent, useSilence } from "./Silent";
 import { t } from "./strings";
 import { Timeline } from "./Timeline";
 import { Typing } from "./Typing";
@@ -14,6 +17,8 @@ import { Typing } from "./Typing";
 export function RoomView({ name, composer }: { name: string; composer: RefObject<ComposerHandle | null> }) {
   const [snap, room] = useRoom(name);
   const { me, limits } = useConnection();
+  const label = useLabel(name);
+  const silence = useSilence(snap.me);
   const [endWanted, setEndWanted] = useState(0);
   const toEnd = useCallback(() => setEndWanted((n) => n + 1), []);
   const toComposer = useCallback(() => composer.current?.focus(), [composer]);
@@ -28,14 +33,15 @@ export function RoomView({ name, composer }: { name: string; composer: RefObject
     }),
     [room, composer],
   );
+  if (snap.status === "denied") return <Shut room={room} snap={snap} />;
   return (
     <>
       <section className="messages" aria-label={t.regions.messages} data-part="messages">
-        <Timeline room={room} snap={snap} me={me?.id} {...actions} toComposer={toComposer} endWanted={endWanted} toEnd={toEnd} />
+        <Timeline room={room} label={label} snap={snap} me={me?.id} {...actions} toComposer={toComposer} endWanted={endWanted} toEnd={toEnd} />
       </section>
       <section className="writing" aria-label={t.regions.composer} data-part="composer">
         <Typing snap={snap} />
-        <Composer ref={composer} room={room} most={limits?.text} sent={toEnd} toEnd={toEnd} />
+        {silence ? <Silent ref={composer} room={name} why={silence} /> : <Composer ref={composer} room={room} label={label} most={limits?.text} sent={toEnd} toEnd={toEnd} />}
       </section>
       <Announcer snap={snap} me={me?.id} />
     </>

@@ -3,6 +3,7 @@ import { useRef, useState } from "react";
 import type { KeyboardEvent } from "react";
 
 import { Modal } from "./Modal";
+import { RoomSign } from "./RoomSign";
 import { enter, roomName } from "./state";
 import { t } from "./strings";
 import type { Listed } from "./useRooms";
@@ -28,9 +29,10 @@ function Choices({ close, rooms, current, input }: Props & { input: React.RefObj
   const [typed, setTyped] = useState("");
   const [at, setAt] = useState(0);
   const query = roomName(typed);
-  const ranked = rooms.filter(({ name }) => name.includes(query)).sort((a, b) => rank(b, query, current) - rank(a, query, current));
-  const fresh = query && !rooms.some(({ name }) => name === query) ? [{ name: query, unread: 0, isNew: true }] : [];
-  const choices = [...ranked.map((room) => ({ ...room, isNew: false })), ...fresh];
+  const words = typed.trim().toLocaleLowerCase();
+  const ranked = rooms.filter((room) => place(room, query, words) >= 0).sort((a, b) => rank(b, query, words, current) - rank(a, query, words, current));
+  const fresh = query && !rooms.some(({ label }) => label === query) ? [{ name: query, label: t.switcher.join(query), kind: "public" as const, peer: undefined, unread: 0 }] : [];
+  const choices = [...ranked, ...fresh];
   const chosen = Math.min(at, choices.length - 1);
 
   const go = (name: string | undefined) => {
@@ -69,10 +71,10 @@ function Choices({ close, rooms, current, input }: Props & { input: React.RefObj
         onKeyDown={onKeyDown}
       />
       <div id="switcher-rooms" role="listbox" aria-label={t.rooms.title}>
-        {choices.map(({ name, unread, isNew }, i) => (
+        {choices.map(({ name, label, kind, peer, unread }, i) => (
           <div key={name} id={`go-${name}`} role="option" aria-selected={i === chosen} ref={i === chosen ? intoView : undefined} onClick={() => go(name)} onPointerMove={() => setAt(i)}>
-            <span className="hash" aria-hidden="true">#</span>
-            <bdi>{isNew ? t.switcher.join(name) : name}</bdi>
+            <RoomSign kind={kind} peer={peer} />
+            <bdi>{label}</bdi>
             {unread > 0 && <span className="count"><span aria-hidden="true">{unread > 99 ? "99+" : unread}</span><span className="unseen">, {t.rooms.unread(unread)}</span></span>}
           </div>
         ))}
@@ -84,8 +86,14 @@ function Choices({ close, rooms, current, input }: Props & { input: React.RefObj
 }
 
 /** Unread before read, what begins with the letters before what has them inside, the open room last. */
-function rank({ name, unread }: Listed, query: string, current: string | null): number {
-  return (query && name.startsWith(query) ? 4 : 0) + (unread > 0 ? 2 : 0) - (name === current ? 1 : 0);
+function rank(room: Listed, query: string, words: string, current: string | null): number {
+  return (words && place(room, query, words) === 0 ? 4 : 0) + (room.unread > 0 ? 2 : 0) - (room.name === current ? 1 : 0);
+}
+
+/** Where in its name a room has what was typed, or what of it a room can be called; below 0: nowhere. */
+function place({ label }: Listed, query: string, words: string): number {
+  const at = label.toLocaleLowerCase().indexOf(words);
+  return at >= 0 || !query ? at : label.indexOf(query);
 }
 
 const intoView = (element: HTMLElement | null) => element?.scrollIntoView({ block: "nearest" });

@@ -5,6 +5,7 @@ import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } fr
 import type { KeyboardEvent, ReactNode } from "react";
 
 import type { Room, RoomSnapshot } from "../client/index";
+import { kindOf } from "./kinds";
 import { MessageRow } from "./MessageRow";
 import type { RowActions } from "./MessageRow";
 import { toRows, unreadOf } from "./rows";
@@ -26,6 +27,8 @@ const PLAIN_ROWS = 600;
 
 interface Props extends RowActions {
   room: Room;
+  /** What the room is called. */
+  label: string;
   snap: RoomSnapshot;
   me: string | undefined;
   toComposer(): void;
@@ -272,7 +275,7 @@ function VirtualList(props: ListProps) {
   return (
     <Frame {...props} list={list}>
       <div id="messages" className="rows" style={{ blockSize: virtual.getTotalSize() }} role="presentation">
-        {!snap.hasBefore && rows.length > 0 && <Beginning room={room.name} first={rows[0]!} />}
+        {!snap.hasBefore && rows.length > 0 && <Beginning room={room.name} label={props.label} first={rows[0]!} />}
         {virtual.getVirtualItems().map(({ index, key, start }) => (
           <div key={key} ref={virtual.measureElement} data-index={index} className="slot" role="presentation" style={{ transform: `translateY(${start}px)` }}>
             <MessageRow row={rows[index]!} position={index + 1} focused={index === focusedAt} retry={props.retry} edit={props.edit} remove={props.remove} />
@@ -325,7 +328,7 @@ function PlainList(props: ListProps) {
   return (
     <Frame {...props} list={{ ...list, onScroll }}>
       <div id="messages" className="rows plain" role="presentation">
-        {!isWhole.hasBefore && start === 0 && rows.length > 0 && <Beginning room={room.name} first={rows[0]!} />}
+        {!isWhole.hasBefore && start === 0 && rows.length > 0 && <Beginning room={room.name} label={props.label} first={rows[0]!} />}
         {rows.map((row, index) => (
           <div key={row.message.mid} className="slot" role="presentation">
             <MessageRow row={row} position={start + index + 1} focused={row.message.mid === list.focused} retry={props.retry} edit={props.edit} remove={props.remove} />
@@ -337,15 +340,16 @@ function PlainList(props: ListProps) {
 }
 
 /** What surrounds the rows of either list. */
-function Frame({ room, snap, me, atEnd, toEnd, list, children }: ListProps & { list: ReturnType<typeof useList>; children: ReactNode }) {
+function Frame({ room, label, snap, me, atEnd, toEnd, list, children }: ListProps & { list: ReturnType<typeof useList>; children: ReactNode }) {
   const unread = unreadOf(snap, reads.get()[room.name], me);
   return (
     <div className="timeline">
       <div
         ref={list.scroller}
         className="scroller"
-        role="feed"
-        aria-label={t.timeline.label(room.name)}
+        // A feed has articles; while there are none, it is but a place that scrolls.
+        role={snap.messages.length > 0 ? "feed" : "group"}
+        aria-label={(kindOf(room.name) === "direct" ? t.direct.timeline : t.timeline.label)(label)}
         aria-busy={list.loading !== undefined}
         tabIndex={0}
         data-region="messages"
@@ -367,8 +371,8 @@ function Frame({ room, snap, me, atEnd, toEnd, list, children }: ListProps & { l
 }
 
 /** A log whose first number is not 1 has let go of what was before. */
-function Beginning({ room, first }: { room: string; first: Row }) {
-  const text = (first.message.seq ?? 1) > 1 ? t.timeline.kept : t.timeline.beginning(room);
+function Beginning({ room, label, first }: { room: string; label: string; first: Row }) {
+  const text = (first.message.seq ?? 1) > 1 ? t.timeline.kept : (kindOf(room) === "direct" ? t.direct.beginning : t.timeline.beginning)(label);
   return <p className="beginning" role="presentation"><strong>{text}</strong></p>;
 }
 

@@ -1,7 +1,7 @@
 // What floats over the messages without moving them: the way back to the end, and what is being loaded.
 import type { RoomSnapshot } from "../client/index";
 import { Down } from "./icons";
-import { sayError, t } from "./strings";
+import { t } from "./strings";
 
 export function JumpToLatest({ unread, jump }: { unread: number; jump(): void }) {
   return (
@@ -14,7 +14,6 @@ export function JumpToLatest({ unread, jump }: { unread: number; jump(): void })
 
 /** One line over the top of the list; it lies above the rows, so that it comes and goes without a jump. */
 export function Notice({ snap, loading, broken }: { snap: RoomSnapshot; loading: "before" | "after" | "jump" | undefined; broken: boolean }) {
-  if (snap.status === "denied") return <p className="notice wrong">{t.rooms.denied(snap.error ? sayError(snap.error) : "")}</p>;
   if (snap.messages.length === 0) {
     const knows = snap.status === "live";
     return <p className="blank">{knows && snap.head === 0 ? t.timeline.empty : t.timeline.loading}</p>;

@@ -19,3 +19,5 @@ export const Send = () => icon(<path d="M5 12L4 4l17 8-17 8 1-8zm0 0h8" />);
 export const Leave = () => icon(<path d="M14 4H6v16h8M10 12h11m-4-4l4 4-4 4" />);
 export const Warn = () => icon(<path d="M12 4L2.500 20h19L12 4zm0 6v5m0 2.500v.2" />);
 export const Dots = () => icon(<path strokeWidth="3" d="M6 12h.01M12 12h.01M18 12h.01" />);
+export const Lock = () => icon(<><rect x="5.500" y="10.500" width="13" height="9.500" rx="2" /><path d="M8.500 10.500V8a3.500 3.500 0 0 1 7 0v2.500" /></>);
+export const Info = () => icon(<><circle cx="12" cy="12" r="8.500" /><path d="M12 11v5m0-8.500v.1" /></>);

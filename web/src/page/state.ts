@@ -1,5 +1,6 @@
 // What the page remembers about its person: name, rooms, drafts, places in the history, what was read, settings.
 import { kept } from "./kept";
+import { notices } from "./notices";
 
 /** Where one was in a room: a row that was wholly visible and how far below the top edge it stood. */
 export interface Place {
@@ -27,6 +28,8 @@ const lastRoom = kept<string | null>("hubbub.room", FIRST_ROOM);
 export const drafts = kept<Readonly<Record<string, string>>>("hubbub.drafts", {});
 /** The last number read in each room; the server does not keep it yet. */
 export const reads = kept<Readonly<Record<string, number>>>("hubbub.reads", {});
+/** With whom each conversation is, and what they were called last: the server knows them by their id alone. */
+export const peers = kept<Readonly<Record<string, { id: string; name?: string }>>>("hubbub.peers", {});
 /** Of this tab alone, so that two tabs can stand at two places. Absent: at the end. */
 export const places = kept<Readonly<Record<string, Place>>>("hubbub.places", {}, () => sessionStorage);
 export const settings = kept<Settings>("hubbub.settings", {
@@ -73,6 +76,7 @@ addEventListener("hashchange", () => {
 export function enter(room: string) {
   if (!rooms.get().includes(room)) rooms.set([...rooms.get(), room]);
   lastRoom.set(room);
+  notices.opened(room);
   if (location.hash !== `#${room}`) location.hash = room;
   listeners.forEach((changed) => changed());
 }
@@ -83,6 +87,7 @@ export function leave(room: string) {
   rooms.set(left);
   put(places, room, undefined);
   put(reads, room, undefined);
+  put(peers, room, undefined);
   const next = left[Math.max(0, at - 1)];
   if (openRoom.get() !== room) return;
   if (next) enter(next);

@@ -5,9 +5,12 @@ const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-d
 const day = new Intl.DateTimeFormat(t.language, { weekday: "long", day: "numeric", month: "long" });
 const dayAndYear = new Intl.DateTimeFormat(t.language, { day: "numeric", month: "long", year: "numeric" });
 const whole = new Intl.DateTimeFormat(t.language, { dateStyle: "full", timeStyle: "medium" });
+const soon = new Intl.DateTimeFormat(t.language, { day: "numeric", month: "long", hour: "2-digit", minute: "2-digit" });
 
 export const sayClock = (ts: number) => clock.format(ts);
 export const sayWhole = (ts: number) => whole.format(ts);
+/** A moment to come: the time alone, if it is today. */
+export const sayUntil = (ts: number) => (dayOf(ts) === dayOf(Date.now()) ? clock : soon).format(ts);
 
 /** A number that is the same all through a local day. Called for every row, so it makes no text. */
 export function dayOf(ts: number): number {

@@ -4,11 +4,20 @@ import { useCallback, useEffect, useMemo, useRef, useSyncExternalStore } from "r
 import type { Client } from "../client/index";
 import { useClient, useConnection } from "../client/react";
 import { useKept } from "./kept";
+import { kindOf, labelOf } from "./kinds";
+import type { Kind } from "./kinds";
+import { know } from "./mine";
 import { unreadOf } from "./rows";
-import { drafts, put, reads, rooms } from "./state";
+import { drafts, peers, put, reads, rooms } from "./state";
 
 export interface Listed {
+  /** The room's id. */
   name: string;
+  kind: Kind;
+  /** What it is called here. */
+  label: string;
+  /** Of a conversation: with whom. */
+  peer?: { id: string; name?: string };
   unread: number;
   draft: boolean;
   denied: boolean;
@@ -36,21 +45,41 @@ export function useJoined() {
   }, [client]);
 }
 
+/** Conversations stand after all rooms. */
 export function useListed(): readonly Listed[] {
   const client = useClient();
   const names = useKept(rooms);
   const read = useKept(reads);
   const unsent = useKept(drafts);
+  const known = useKept(peers);
   const me = useConnection().me?.id;
   const states = useSnapshots(client, names);
   return useMemo(
-    () =>
-      names.map((name, i) => {
+    () => {
+      const all = names.map((name, i): Listed => {
         const snap = states[i]!;
-        return { name, unread: unreadOf(snap, read[name], me), draft: Boolean(unsent[name]), denied: snap.status === "denied" };
-      }),
-    [names, states, read, unsent, me],
+        const of = { name, kind: kindOf(name), label: labelOf(name, known), peer: known[name] };
+        return { ...of, unread: unreadOf(snap, read[name], me), draft: Boolean(unsent[name]), denied: snap.status === "denied" };
+      });
+      return [...all.filter(({ kind }) => kind !== "direct"), ...all.filter(({ kind }) => kind === "direct")];
+    },
+    [names, states, read, unsent, known, me],
   );
+}
+
+/** Who a conversation is with, is called as they signed their last message, until something newer is heard. */
+export function usePeerNames() {
+  const client = useClient();
+  const names = useKept(rooms);
+  const states = useSnapshots(client, names);
+  useEffect(() => {
+    names.forEach((name, i) => {
+      const peer = peers.get()[name];
+      if (!peer || peer.name) return;
+      const said = states[i]!.messages.findLast(({ user }) => user.id === peer.id);
+      if (said) know(name, peer.id, said.user.name);
+    });
+  }, [names, states]);
 }
 
 /** A room one has just come into has nothing unread: what was said before is history. */

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { settled, stage, texts } from "./support/fakes.mjs";
+import { refuse, settled, stage, texts } from "./support/fakes.mjs";
 
 async function live(count = 3, options = {}) {
   const s = await stage(options, { accept: false });
@@ -328,4 +328,42 @@ test("who was sent out and asks to come in again is in", async () => {
   const { status, removed } = room.snapshot();
   assert.deepEqual([status, removed], ["live", undefined]);
   assert.deepEqual(texts(room), all(log));
+});
+
+test("who is invited back into a room they were sent out of is in again by themselves", async () => {
+  const { socket, log, room } = await live();
+  socket.tell("room:removed", { room: "lobby", reason: "uninvite" });
+  await settled();
+  log.say("meanwhile");
+
+  socket.tell("room:invited", { room: "lobby", role: "member", by: { id: "u2", name: "bob" } });
+  await settled();
+
+  assert.equal(room.snapshot().status, "live");
+  assert.deepEqual(texts(room), all(log));
+});
+
+test("a room says what one is in it: from joining on, when it changes, and when one is refused for it", async () => {
+  const { socket, log, room } = await live();
+  const me = () => room.snapshot().me;
+  assert.deepEqual(me(), { role: "guest" });
+
+  socket.tell("room:me", { room: "lobby", role: "moderator", announce: false });
+  assert.deepEqual([me().role, me().muted_until], ["moderator", undefined]);
+  socket.tell("room:me", { room: "lobby", role: "member", announce: false, muted_until: 7 });
+  assert.deepEqual([me().role, me().muted_until], ["member", 7]);
+  socket.tell("room:me", { room: "lobby", role: "member", announce: true });
+  assert.deepEqual([me().announce, me().muted_until], [true, 7], "what is not said is as before");
+  assert.equal(socket.count("room:join"), 1);
+
+  // The room is another by now, and nobody told.
+  socket.answers["message:send"] = refuse("forbidden");
+  socket.answers["room:join"] = (ask) => ({ ...log.join(ask), me: { role: "member", announce: true } });
+  const mid = room.send("may I?");
+  await settled();
+
+  assert.deepEqual(me(), { role: "member", announce: true });
+  const { state, error } = room.snapshot().pending.find((one) => one.mid === mid);
+  assert.deepEqual([state, error.code], ["failed", "forbidden"]);
+  assert.deepEqual([socket.count("room:join"), socket.count("message:send")], [2, 1]);
 });

@@ -68,6 +68,27 @@ play("the pictures of the main states are taken", async (stage) => {
   await light.page.screenshot({ path: at("switcher") });
   await light.page.keyboard.press("Escape");
 
+  const own = await open("Ingrid", { colorScheme: "light", viewport: { width: 1280, height: 800 } });
+  await own.page.locator("#people").getByRole("button", { name: "Amina" }).click();
+  await own.page.getByRole("button", { name: "Message Amina" }).click();
+  await own.page.locator("h1", { hasText: "Amina" }).waitFor();
+  await own.page.getByRole("button", { name: "Join or create a room" }).click();
+  await own.page.fill("#room-name", "surprise-party");
+  await own.page.getByRole("radio", { name: "Private" }).check();
+  await own.page.getByRole("button", { name: "Create “surprise-party”" }).click();
+  await own.page.locator("h1", { hasText: "surprise-party" }).waitFor();
+  await own.says("Nobody tells Jonas!");
+  await own.page.locator("article.sent").waitFor();
+  await own.page.getByRole("button", { name: "More about this room" }).click();
+  await own.page.getByRole("menuitem", { name: "People and roles" }).click();
+  for (const who of ["Amina", "Mira"]) {
+    await own.page.getByRole("button", { name: `Invite ${who}` }).click();
+    await own.page.getByText(`${who} is invited.`).waitFor();
+  }
+  await own.page.mouse.move(0, 0);
+  await pause(300);
+  await own.page.screenshot({ path: at("private") });
+
   const dark = await open("Noor", { colorScheme: "dark", viewport: { width: 1280, height: 800 } });
   await pause(300);
   await dark.page.screenshot({ path: at("wide-dark") });

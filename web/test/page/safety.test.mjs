@@ -1,4 +1,4 @@
-// Text is text: forty things that would like to be more, as message, name, room and draft.
+// Text is text: forty things that would like to be more, as message, name, room, conversation and draft.
 import assert from "node:assert/strict";
 
 import { pause, play } from "./stage.mjs";
@@ -89,3 +89,34 @@ play("forty payloads stay text, as message, name, room and draft", async (stage)
   await pause(300);
   assert.deepEqual(stage.complaints, [], "no dialog, no report, no request");
 });
+
+play("forty payloads stay text, as the names of private rooms, of conversations and of who invites", async (stage) => {
+  const ada = await stage.seat("ada", { overheard: true });
+  await ada.page.locator("#people > li", { hasText: "ada" }).waitFor();
+  const bare = (text) => text.replace(/\s+/g, " ").trim();
+  const rooms = [];
+  for (const [i, text] of PAYLOADS.entries()) {
+    const by = { id: `g_${i}`, name: text };
+    const room = `prv_${"a".repeat(26)}_${i} ${text}`;
+    ada.say("room:invited", { room, role: "member", by });
+    ada.say("room:invited", { room: `dm_${i}`, role: "member", by, with: by.id });
+    rooms.push(`${i} ${text}`);
+    await ada.page.locator(".card", { hasText: bare(text) }).last().waitFor();
+  }
+  const shown = async (list) => (await ada.page.locator(list).allInnerTexts()).map(bare);
+  assert.deepEqual((await shown("#rooms ul:first-child bdi")).slice(1), rooms.map(bare));
+  assert.deepEqual(await shown("#direct-title + ul bdi"), PAYLOADS.map(bare));
+  await ada.page.keyboard.press("Control+k");
+  await ada.page.locator("#switcher").waitFor();
+  assert.deepEqual((await shown("[role=option] bdi")).sort(), ["lobby", ...rooms, ...PAYLOADS].map(bare).sort());
+  await ada.page.keyboard.press("Escape");
+  await ada.page.getByRole("dialog").waitFor({ state: "detached" });
+
+  await ada.page.locator('#rooms a[href="#dm_1"]').click();
+  await ada.page.locator("h1 bdi", { hasText: PAYLOADS[1] }).waitFor();
+  await ada.page.waitForFunction((text) => document.title.includes(text), PAYLOADS[1]);
+  const strange = await ada.page.evaluate(() => [...new Set([...document.querySelectorAll("#root *")].map((each) => each.localName))].filter((kind) => /^(script|img|iframe|style|link|base|meta|object|embed|video|audio|input|details|template|math|noscript|b)$/.test(kind)));
+  assert.deepEqual(strange, []);
+  await pause(300);
+  assert.deepEqual(stage.complaints, [], "no dialog, no report, no request");
+}, { nodes: ["amber"] });

@@ -60,7 +60,7 @@ impl Damaged {
         let url = format!("embedded:{}", self.file().display());
         let settings = node.settings().clone().with("store.url", url);
         let settings = settings.with("server.listen", public).with("internal.listen", internal);
-        let process = Process::hubbub(&settings);
+        let process = Process::node(&settings);
         let decided = || async {
             let ended = process.has_ended().map(Some);
             let ready = async { Http::connect(internal).await.ok()?.get("/readyz").await.ok() };

@@ -131,7 +131,7 @@ async fn e4(run: Run) -> Story {
     swarm.acks(20).await;
 
     let url = format!("embedded:{}", stage.file().display());
-    let second = Process::hubbub(&settings().with("store.url", url));
+    let second = Process::node(&settings().with("store.url", url));
     let ended = || async { second.has_ended() };
     let status = eventually_within(Duration::from_secs(20), "the second process ends", ended).await;
     let said = second.said_until_the_end().await;

@@ -1,0 +1,33 @@
+// Small notes at the edge of the page: an invitation, another role, a room one is no longer in.
+import { useSyncExternalStore } from "react";
+
+import { Cross } from "./icons";
+import { useLabel } from "./mine";
+import { notices } from "./notices";
+import type { NoticeOf } from "./notices";
+import { enter } from "./state";
+import { t } from "./strings";
+
+export function Notices() {
+  const shown = useSyncExternalStore(notices.subscribe, notices.get);
+  return (
+    <section className="notices" aria-label={t.notices.title}>
+      <div role="status">{shown.map((one) => <Card key={one.id} {...one} />)}</div>
+    </section>
+  );
+}
+
+function Card({ id, text, room }: NoticeOf) {
+  return (
+    <div className="card">
+      <p dir="auto">{text}</p>
+      {room && <Open room={room} />}
+      <button type="button" className="quiet" aria-label={t.notices.dismiss} title={t.notices.dismiss} onClick={() => notices.dismiss(id)}><Cross /></button>
+    </div>
+  );
+}
+
+function Open({ room }: { room: string }) {
+  const label = useLabel(room);
+  return <button type="button" aria-label={t.notices.open(label)} onClick={() => enter(room)}>{t.notices.look}</button>;
+}
