@@ -38,8 +38,8 @@ async fn answer(to: SocketAddr, request: &str) -> String {
 
 fn is_whole(heard: &[u8]) -> bool {
     let text = String::from_utf8_lossy(heard);
-    let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
-    let length = head.lines().find_map(|line| {
+    let Some((fields, body)) = text.split_once("\r\n\r\n") else { return false };
+    let length = fields.lines().find_map(|line| {
         let (name, value) = line.split_once(':')?;
         name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse::<usize>().ok())?
     });
