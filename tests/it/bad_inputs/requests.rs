@@ -1,14 +1,15 @@
 //! Rows of the table of bad inputs that are requests: sent as they stand, each on a stream of its own.
 use std::{net::SocketAddr, time::Duration};
 
+use rstest::rstest;
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
 };
 
-use super::{Vitals, table::requests};
-use crate::harness::{Alone, Http, Settings, patiently};
+use super::{Vitals, distinct, table::requests};
+use crate::harness::{Alone, Http, Settings, Stage, patiently};
 
 const POLLING: &str = "/socket.io/?EIO=4&transport=polling";
 /// How long a head may take here.
@@ -46,19 +47,24 @@ fn is_whole(heard: &[u8]) -> bool {
     body.len() >= length.unwrap_or(0)
 }
 
+#[rstest]
+#[case::alone(Stage::Alone)]
+#[case::cluster(Stage::Cluster)]
 #[tokio::test]
-async fn bad_requests_are_answered_as_the_table_says_and_disturb_nobody() {
-    let node = Alone::forgetful(Settings::default().with("server.header_timeout", HEADER_TIMEOUT));
-    let node = node.await;
-    let healthy = node.join("healthy", "lobby").await;
+async fn bad_requests_are_answered_as_the_table_says_and_disturb_nobody(#[case] stage: Stage) {
+    let settings = Settings::default().with("server.header_timeout", HEADER_TIMEOUT);
+    let nodes = stage.start_with(settings).await;
+    let healthy = nodes[0].join("healthy", "lobby").await;
     // What a first request makes is not theirs.
     healthy.say("before").await;
-    answer(node.address(), "GET / HTTP/1.1\r\nhost: x\r\n\r\n").await;
-    let vitals = Vitals::of(&node);
+    for node in &nodes {
+        answer(node.address(), "GET / HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    }
+    let vitals: Vec<Vitals> = distinct(&nodes).iter().map(Vitals::of).collect();
 
     let mut wrong = Vec::new();
-    for row in requests() {
-        let heard = answer(node.address(), &row.bytes()).await;
+    for (n, row) in requests().into_iter().enumerate() {
+        let heard = answer(nodes[n % 3].address(), &row.bytes()).await;
         let status = heard.get(9..12).and_then(|status| status.parse().ok()).unwrap_or(0);
         let body = heard.split_once("\r\n\r\n").map_or("", |(_, body)| body);
         let code = match &serde_json::from_str::<Value>(body).unwrap_or_default()["code"] {
@@ -78,7 +84,9 @@ async fn bad_requests_are_answered_as_the_table_says_and_disturb_nobody() {
 
     assert!(wrong.is_empty(), "{} rows went wrong:\n{}", wrong.len(), wrong.join("\n"));
     healthy.say("not disturbed").await;
-    vitals.are_as_before().await;
+    for vitals in &vitals {
+        vitals.are_as_before().await;
+    }
 }
 
 /// T14: a body that does not come.
