@@ -58,7 +58,7 @@ function Browse({ close, mine, input }: Props & { input: React.RefObject<HTMLInp
 
   const isPrivate = plan.visibility === "private";
   const name = roomName(typed);
-  const called = isPrivate ? name.slice(0, LONGEST_PRIVATE_NAME) : name;
+  const called = isPrivate ? name.slice(0, LONGEST_PRIVATE_NAME).replace(/[-_]+$/, "") : name;
   const label = (room: string) => labelOf(room, peers.get());
   const shown = found.filter(({ room }) => label(room).includes(name));
   const exists = mine.includes(name) || found.some(({ room }) => room === name);

@@ -34,7 +34,7 @@ export function Modal({ open, close, title, kind = "sheet", initialFocus, finalF
         <Dialog.Backdrop className="backdrop" />
         <Dialog.Popup className={`popup ${kind}`} initialFocus={initialFocus} finalFocus={back}>
           <header>
-            <Dialog.Title className={kind === "switcher" ? "unseen" : undefined}>{title}</Dialog.Title>
+            <Dialog.Title className={kind === "switcher" ? "unseen" : undefined}><bdi>{title}</bdi></Dialog.Title>
             <Dialog.Close className="quiet" aria-label={t.close} title={t.close}><Cross /></Dialog.Close>
           </header>
           {children}
