@@ -30,7 +30,7 @@ pub(super) struct Meter {
 impl Meter {
     /// `idle`: how many frames that say nothing may come in a second, and at once.
     pub(super) fn new(idle: NonZeroU32, now: Instant) -> Self {
-        let idle = Bucket { a_token: Duration::from_secs(1) / idle.get(), empty_until: now };
+        let idle = Bucket { a_second: idle, full_at: now };
         Self { frames: Frames::default(), unfinished_since: None, fragments: 0, idle }
     }
 
@@ -72,17 +72,17 @@ impl Meter {
 /// A token bucket that fills in a second.
 #[derive(Debug, PartialEq, Eq)]
 struct Bucket {
-    a_token: Duration,
-    /// When it is full again; later than in a second: it has none now.
-    empty_until: Instant,
+    a_second: NonZeroU32,
+    full_at: Instant,
 }
 
 impl Bucket {
     fn take(&mut self, now: Instant) -> bool {
-        let then = self.empty_until.max(now) + self.a_token;
-        let is_taken = then <= now + Duration::from_secs(1);
+        let second = Duration::from_secs(1);
+        let then = self.full_at.max(now) + second / self.a_second.get();
+        let is_taken = then <= now + second;
         if is_taken {
-            self.empty_until = then;
+            self.full_at = then;
         }
         is_taken
     }

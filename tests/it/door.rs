@@ -130,18 +130,83 @@ async fn an_old_protocol_that_is_switched_off_is_refused_by_its_number() {
     assert_eq!(http(&node).await.get(POLLING).await.unwrap().status, 200);
 }
 
+// T1, T2
 #[tokio::test]
 async fn a_page_of_another_origin_is_turned_away_where_origins_are_listed() {
     let ours = "https://chat.example";
     let node = Alone::forgetful(Settings::default().with("server.origins", ours)).await;
+    let ask = async |origin: &str, what: &str| {
+        let head = format!("{what} HTTP/1.1\r\nhost: x\r\norigin: {origin}\r\n");
+        let upgrade = "upgrade: websocket\r\nconnection: upgrade\r\nsec-websocket-version: 13\r\n\
+                       sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+        let more = match what {
+            _ if what.contains("websocket") => upgrade,
+            _ if what.starts_with("OPTIONS") => "access-control-request-method: POST\r\n",
+            _ => "content-length: 0\r\n",
+        };
+        http(&node).await.raw(&format!("{head}{more}\r\n")).await.unwrap()
+    };
+    let by_websocket = "GET /socket.io/?EIO=4&transport=websocket";
 
-    let mut answers = Vec::new();
-    for origin in [ours, "https://evil.example", "null", "http://chat.example"] {
-        answers.push(http(&node).await.get_from(origin, POLLING).await.unwrap().status);
+    for origin in [
+        "https://evil.example",
+        "null",
+        "http://chat.example",
+        "https://chat.example:8443",
+        "https://chat.example.evil.example",
+        "https://CHAT.example",
+    ] {
+        for what in [&format!("GET {POLLING}"), &format!("POST {POLLING}"), by_websocket] {
+            let answer = ask(origin, what).await;
+            assert_eq!(answer.status, 403, "{origin} {what}: {answer:?}");
+            let body: Value = serde_json::from_str(&answer.body).unwrap();
+            assert_eq!(body["code"], 4, "{body}");
+        }
+        let preflight = ask(origin, &format!("OPTIONS {POLLING}")).await;
+        assert_eq!(preflight.header("access-control-allow-origin"), None, "{origin}");
     }
+    assert_eq!(node.metric("hubbub_connections").await, 0);
 
-    assert_eq!(answers, [200, 403, 403, 403]);
+    let preflight = ask(ours, &format!("OPTIONS {POLLING}")).await;
+    assert_eq!(preflight.header("access-control-allow-origin"), Some(ours));
+    assert_eq!(ask(ours, &format!("GET {POLLING}")).await.status, 200);
+    assert_eq!(ask(ours, by_websocket).await.status, 101);
     assert_eq!(http(&node).await.get(POLLING).await.unwrap().status, 200, "no page, no origin");
+}
+
+// T4, T33, T34
+#[tokio::test]
+async fn what_strangers_write_stands_in_no_log_and_in_no_metric() {
+    const SECRET: &str = "a-token-that-nobody-may-read";
+    let odd = ["{\"level\":\"ERROR\"}", "%n%s%x", "odd-one-\\u001b[2J", "odd-one-\"}"];
+    let node = Alone::forgetful(Settings::default().with("log.level", "debug")).await;
+
+    for odd in odd {
+        let head = format!("user-agent: {odd}\r\nreferer: {odd}\r\nx-request-id: {odd}\r\n");
+        for path in [&format!("{POLLING}&token={SECRET}"), "/odd-one%0a%1b[2J", "/odd-one?%0d%0a"] {
+            let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\n{head}\r\n");
+            http(&node).await.raw(&request).await.unwrap();
+        }
+    }
+    let ada = Arrival::of("odd-one \u{1f4a3}").at(&node).await;
+    for n in 0..15 {
+        ada.join(&format!("odd-one-{n}")).await;
+        let event = format!("odd-one-{n} %n {{}}");
+        assert_eq!(ada.refused(&event, json!({})).await["code"], "unknown_event");
+        ada.refused("room:join", json!({ "room": format!("odd-one\n{n}") })).await;
+    }
+    ada.say(&format!("{SECRET} odd-one %n")).await;
+
+    let said = node.process().said();
+    assert!(!said.is_empty());
+    for line in &said {
+        let entry: Value =
+            serde_json::from_str(line).unwrap_or_else(|_| panic!("no line: {line:?}"));
+        assert!(entry["level"] != "ERROR" && !line.contains(SECRET), "{line}");
+        assert!(!line.contains(char::is_control), "{line:?}");
+    }
+    let metrics = node.probe("/metrics").await.unwrap().body;
+    assert!(!metrics.contains("odd-one") && !metrics.contains(SECRET), "{metrics}");
 }
 
 #[rstest]

@@ -17,7 +17,7 @@ use tokio_tungstenite::{
     tungstenite::{Message, protocol::frame::coding::CloseCode},
 };
 
-use crate::harness::{Alone, Node, Settings, User, eventually, patiently};
+use crate::harness::{Alone, Http, Node, Settings, User, eventually, patiently};
 
 const BEGINS: u8 = 0x01;
 const GOES_ON: u8 = 0x00;
@@ -208,6 +208,62 @@ async fn a_flood_of_frames_that_say_nothing_ends_its_connection(
     healthy.say("not disturbed").await;
     let said = node.process().said().join("\n");
     assert!(!said.contains("panicked"), "{said}");
+}
+
+// B41, B42, B44, B45, B47, B48, B50, B56, B57, B59. The library closes without a code.
+#[rstest]
+#[case::reserved_bit_1(&[0xc1, 0x81, 0, 0, 0, 0, b'4'])]
+#[case::reserved_bits_2_and_3(&[0xb1, 0x81, 0, 0, 0, 0, b'4'])]
+#[case::not_masked(&[TEXT, 1, b'4'])]
+#[case::no_utf_8(&frame(TEXT, b"4\xff\xfe"))]
+#[case::goes_on_from_nothing(&frame(ENDS, b"4"))]
+#[case::begins_again_before_its_end(&[frame(BEGINS, b"4"), frame(BEGINS, b"4")].concat())]
+#[case::no_kind_of_frame(&frame(0x83, b"4"))]
+#[case::no_kind_of_control_frame(&frame(0x8b, b"4"))]
+#[case::a_ping_in_fragments(&frame(0x09, b"4"))]
+#[case::a_long_ping(&[&[PING, 0xfe, 0, 126, 0, 0, 0, 0], &[0; 126][..]].concat())]
+#[case::a_code_that_is_none(&frame(0x88, &[0x03, 0xe7]))]
+#[case::half_a_code(&frame(0x88, &[0x03]))]
+#[case::two_to_the_63(&[TEXT, 0xff, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0])]
+#[case::two_to_the_40(&[TEXT, 0xff, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0])]
+#[case::seventeen_megabytes(&[TEXT, 0xff, 0, 0, 0, 0, 1, 16, 0, 0, 0, 0, 0, 0])]
+#[case::more_than_an_event(&[TEXT, 0xff, 0, 0, 0, 0, 0, 3, 13, 64, 0, 0, 0, 0])]
+#[case::bytes_nobody_announced(&frame(0x82, b"4"))]
+#[case::a_probe_of_what_is_there(&frame(TEXT, b"2probe"))]
+#[case::nothing_at_all(&frame(TEXT, b""))]
+#[case::a_change_to_where_it_is(&frame(TEXT, b"5"))]
+#[case::nothing_to_poll_for(&frame(TEXT, b"6"))]
+#[tokio::test]
+async fn a_frame_that_cannot_be_ends_its_connection_at_once(#[case] bytes: &[u8]) {
+    let node = Alone::forgetful(Settings::default()).await;
+    let healthy = node.join("healthy", "lobby").await;
+    let mut raw = Raw::enter(&node).await;
+    let before = memory(&node);
+
+    raw.send(bytes).await;
+    raw.ends().await;
+
+    let after = memory(&node);
+    assert!(after <= before + MORE_MEMORY, "{before} kB, and {after} kB after it");
+    healthy.say("not disturbed").await;
+    let said = node.process().said().join("\n");
+    assert!(!said.contains("panicked"), "{said}");
+}
+
+// T18
+#[tokio::test]
+async fn no_compression_is_agreed_on() {
+    let node = Alone::forgetful(Settings::default()).await;
+    let http = Http::connect(node.address()).await.unwrap();
+    let http = http.with("upgrade", "websocket").with("connection", "upgrade");
+    let http = http.with("sec-websocket-version", "13");
+    let http = http.with("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==");
+    let mut http =
+        http.with("sec-websocket-extensions", "permessage-deflate; client_max_window_bits");
+
+    let answer = http.get("/socket.io/?EIO=4&transport=websocket").await.unwrap();
+
+    assert_eq!((answer.status, answer.header("sec-websocket-extensions")), (101, None));
 }
 
 #[tokio::test]

@@ -46,6 +46,8 @@ async fn a_request_for_another_host_is_not_served() {
         for path in ["/", POLLING] {
             let request = format!("GET {path} HTTP/1.1\r\nhost: {host}\r\n\r\n");
             let answer = http(&node).await.raw(&request).await.unwrap();
+            let other = format!("GET http://evil.example{path} HTTP/1.1\r\nhost: {host}\r\n\r\n");
+            assert_eq!(http(&node).await.raw(&other).await.unwrap().status, 421, "{other}");
             // A name with a user in it is none that anything here looks at.
             let fits = answer.status == status || host.contains('@') && answer.status == 200;
             assert!(fits, "{host} {path}: {answer:?}");

@@ -153,6 +153,12 @@ impl Conn {
     }
 
     pub(super) fn resume(&self) {
+        self.resume_at(Instant::now());
+    }
+
+    fn resume_at(&self, now: Instant) {
+        // Before somebody sees that the pause is over.
+        self.unfinished.begins_anew(now);
         if self.pauses.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.reader.wake();
         }
@@ -161,10 +167,7 @@ impl Conn {
     /// Whether a message has been on its way for longer than this. While nothing is read, that is not
     /// its sender's fault.
     pub(super) fn is_unfinished_for(&self, within: Duration, now: Instant) -> bool {
-        if self.pauses.load(Ordering::Acquire) > 0 {
-            self.unfinished.begins_anew(now);
-        }
-        self.unfinished.is_older_than(within, now)
+        self.pauses.load(Ordering::Acquire) == 0 && self.unfinished.is_older_than(within, now)
     }
 
     /// Its client has sent too many frames of too little.
@@ -199,5 +202,33 @@ impl Conn {
 
     fn link(&self) -> Option<Arc<Link>> {
         self.link.lock().as_ref().and_then(Weak::upgrade)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::{net::TcpListener, sync::Semaphore};
+
+    use super::*;
+    use crate::{config::Config, lifecycle::Lifecycle, telemetry::metrics::Metrics};
+
+    #[tokio::test]
+    async fn a_message_that_is_not_read_does_not_grow_old() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let tcp = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (door, _ending) = Door::new(&Config::built_in(), Lifecycle::default(), Metrics::none());
+        let place = Arc::new(Semaphore::new(1)).acquire_owned().await.unwrap();
+        let peer = tcp.local_addr().unwrap();
+        let (conn, _stream) = Conn::open(tcp, peer, &door, place);
+        let (began, minute) = (Instant::now(), Duration::from_mins(1));
+
+        conn.unfinished.set(Some(began));
+        assert!(conn.is_unfinished_for(minute, began + minute * 2));
+        conn.pause();
+        assert!(!conn.is_unfinished_for(minute, began + minute * 2));
+        conn.resume_at(began + minute * 2);
+
+        assert!(!conn.is_unfinished_for(minute, began + minute * 3));
+        assert!(conn.is_unfinished_for(minute, began + minute * 4));
     }
 }

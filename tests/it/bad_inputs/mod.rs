@@ -1,6 +1,7 @@
 //! Every row of `tests/bad_inputs.toml`, beside a healthy user who must notice nothing.
 mod line;
 mod rates;
+mod requests;
 mod steps;
 mod table;
 mod verdict;

@@ -14,6 +14,26 @@ pub(super) const ACK: u64 = 1;
 #[serde(deny_unknown_fields)]
 struct Table {
     row: Vec<Row>,
+    request: Vec<Request>,
+}
+
+/// What is sent on a stream of its own, and the status it is answered with.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Request {
+    pub(super) id: String,
+    bytes: String,
+    /// 0: none; the stream ends.
+    pub(super) answer: u16,
+    /// Engine.IO's number.
+    pub(super) code: Option<u64>,
+    pub(super) why: Option<String>,
+}
+
+impl Request {
+    pub(super) fn bytes(&self) -> String {
+        written_out(&self.bytes)
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -84,10 +104,17 @@ impl fmt::Display for Row {
 
 /// All rows, those for several events once for each.
 pub(super) fn rows() -> Vec<Row> {
+    table().row.into_iter().flat_map(each_event).collect()
+}
+
+pub(super) fn requests() -> Vec<Request> {
+    table().request
+}
+
+fn table() -> Table {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/bad_inputs.toml");
     let text = std::fs::read_to_string(path).unwrap();
-    let table: Table = toml::from_str(&text).unwrap_or_else(|error| panic!("{error}"));
-    table.row.into_iter().flat_map(each_event).collect()
+    toml::from_str(&text).unwrap_or_else(|error| panic!("{error}"))
 }
 
 fn each_event(row: Row) -> Vec<Row> {
