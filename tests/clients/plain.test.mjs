@@ -41,8 +41,10 @@ async function follower(stage, node, { client = NATIVE, transport = "websocket" 
     };
     return socket;
   };
-  const program = new Function("io", "show", "forget", "newMid", `${code}\n${SENDS}\nreturn { socket, send, readOn };`);
-  const { socket, send, readOn } = program(io, (text) => seen.shown.push(text), forget, newMid);
+  const program = new Function("io", "show", "forget", "newMid", "setTimeout", `${code}\n${SENDS}\nreturn { socket, send, readOn };`);
+  // A message whose ack was lost is said again for ever, also once the test is over and the socket closed: that must not keep the tests from ending.
+  const later = (...args) => setTimeout(...args).unref();
+  const { socket, send, readOn } = program(io, (text) => seen.shown.push(text), forget, newMid, later);
   stage.owns({
     close: async () => {
       socket.close();
