@@ -191,6 +191,8 @@ impl World {
 struct Guest {
     connection: Arc<Connection>,
     ear: Arc<Ear>,
+    /// What it had seen before it came; what it has begins right after that.
+    since: Option<u64>,
     read: Vec<u64>,
 }
 
@@ -215,9 +217,6 @@ impl Guest {
         let read = past.head.as_ref().map(|head| (head.epoch.clone(), upto));
         let more = past.more_after;
         let mut seqs = seqs(&past.entries);
-        if let (Some(since), Some(first)) = (&since, seqs.first()) {
-            assert_eq!(*first, since.seq.get() + 1, "{since:?}");
-        }
         entered.go_live(read.as_ref(), head);
         let mut at = upto;
         let mut behind = more;
@@ -231,7 +230,7 @@ impl Guest {
             behind = page.more_after;
             at = self::upto(&page);
         }
-        Self { connection, ear, read: seqs }
+        Self { connection, ear, since: since.map(|since| since.seq.get()), read: seqs }
     }
 
     /// Everything it has is there once, in order and without a hole; the last of it.
@@ -243,9 +242,9 @@ impl Guest {
                 has.push(*heard);
             }
         }
-        let first = has.first().copied().unwrap_or(1);
-        assert!(has.iter().copied().eq((first..).take(has.len())), "{has:?}");
-        has.last().copied().unwrap_or(0)
+        let first = self.since.map(|since| since + 1).or(has.first().copied()).unwrap_or(1);
+        assert!(has.iter().copied().eq((first..).take(has.len())), "{:?}: {has:?}", self.since);
+        has.last().copied().unwrap_or(first - 1)
     }
 
     fn goes(&self, world: &World) {
