@@ -111,11 +111,11 @@ fn holders(
     after: Option<&UserId>,
     limit: usize,
 ) -> Result<Holders, Fault> {
-    let rules = txn.open_table(RULES)?;
+    let fields = txn.open_table(RULES)?;
     let last = after.map_or_else(|| ROLE.to_owned(), role_field);
     let rest = (Bound::Excluded((room.as_str(), last.as_str())), Bound::Unbounded);
     let mut roles = Vec::new();
-    for row in rules.range::<(&str, &str)>(rest)? {
+    for row in fields.range::<(&str, &str)>(rest)? {
         let (at, value) = row?;
         let (of, name) = at.value();
         let Some(user) = name.strip_prefix(ROLE).filter(|_| of == room.as_str()) else { break };
