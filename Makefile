@@ -85,7 +85,7 @@ bench-growth: web ## Hubbub alone while members, rooms, nodes or connections gro
 	node bench/run.mjs --growth --keep
 	node bench/report.mjs
 
-flood: web ## what 20,000 handshakes and 10,000 messages a second cost others, and what guesses tell; writes docs/reports/flood.md
+flood: web ## what floods of handshakes, messages, pings and stalled connections cost others, and what guesses tell; writes docs/reports/flood.md
 	cargo build --release --locked
 	node bench/flood.mjs
 

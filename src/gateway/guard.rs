@@ -33,6 +33,8 @@ const BODY_WITHIN: Duration = Duration::from_secs(10);
 /// none.
 const KEY: usize = 16;
 const LONGEST_PROTOCOLS: usize = 256;
+/// The longest body of an error that the library answers with, in bytes.
+const LONGEST_ERROR: usize = 1_024;
 /// Within how many seconds to come back to a node that takes no new session now. Each is told
 /// another number, so that not all come back together.
 const COME_BACK_WITHIN: Duration = Duration::from_secs(5);
@@ -264,8 +266,13 @@ impl Gateway {
         if !matches!(*request.method(), Method::GET | Method::POST | Method::OPTIONS) {
             return Some(not_allowed());
         }
-        let is_squeezed = request.headers().contains_key(header::CONTENT_ENCODING);
-        is_squeezed.then(|| refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, 3, "Bad request"))
+        if request.headers().contains_key(header::CONTENT_ENCODING) {
+            return Some(refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, 3, "Bad request"));
+        }
+        // The library counts what arrives; what is announced need not be waited for.
+        let is_too_long =
+            request.body().size_hint().lower() > self.app.config.engine.max_body.as_u64();
+        is_too_long.then(|| refused(StatusCode::PAYLOAD_TOO_LARGE, 3, "Bad request"))
     }
 
     /// Whether a page of this origin may connect. Who names none is no page.
@@ -313,8 +320,29 @@ impl Gateway {
 
 async fn pass(gateway: &Gateway, request: Request<Body>) -> Response {
     match gateway.engine.clone().oneshot(request).await {
-        Ok(answer) => answer.map(Body::new),
+        Ok(answer) => in_full(answer.map(Body::new)).await,
         Err(never) => match never {},
+    }
+}
+
+/// Engine.IO's errors are numbers with a text; the library writes the numbers as texts, or nothing.
+async fn in_full(answer: Response) -> Response {
+    #[derive(serde::Deserialize)]
+    struct Said {
+        code: String,
+    }
+    let status = answer.status();
+    if !matches!(status, StatusCode::BAD_REQUEST | StatusCode::PAYLOAD_TOO_LARGE) {
+        return answer;
+    }
+    let said = axum::body::to_bytes(answer.into_body(), LONGEST_ERROR).await.unwrap_or_default();
+    let said: Option<Said> = serde_json::from_slice(&said).ok();
+    match said.as_ref().map(|said| said.code.as_str()) {
+        Some("0") => refused(status, 0, "Transport unknown"),
+        Some("1") => refused(status, 1, "Session ID unknown"),
+        Some("2") => refused(status, 2, "Bad handshake method"),
+        Some("5") => refused(status, 5, "Unsupported protocol version"),
+        _ => refused(status, 3, "Bad request"),
     }
 }
 

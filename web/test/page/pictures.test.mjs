@@ -104,7 +104,7 @@ play("the pictures of the main states are taken", async (stage) => {
   await light.page.screenshot({ path: at("banner-offline") });
 
   await stage.nodes[0].kill();
-  await dark.page.locator("#banner", { hasText: "You are on basalt now" }).waitFor();
+  await dark.banner("You are on basalt now");
   await dark.page.screenshot({ path: at("banner-moved") });
 
   const failed = await stage.seat("Lena", { at: 1, fail: true });

@@ -141,6 +141,14 @@ class Seat {
     this.page.on("dialog", (dialog) => complain(`dialog: ${dialog.message()}`) && dialog.dismiss());
     this.page.on("request", (request) => new URL(request.url()).origin === this.balancer.url || request.url().startsWith("data:") || complain(`asks ${request.url()}`));
     await this.page.exposeFunction("complain", complain);
+    // What the banner says, one after the other: some of it stands for seconds only.
+    await this.page.addInitScript(() => {
+      Object.assign(globalThis, { banners: [], bannersMet: 0 });
+      new MutationObserver(() => {
+        const text = document.querySelector("#banner p")?.textContent ?? "";
+        if (text !== (banners.at(-1) ?? "")) banners.push(text);
+      }).observe(document, { subtree: true, childList: true, characterData: true });
+    });
     await this.page.addInitScript(() => addEventListener("securitypolicyviolation", (event) => globalThis.complain(`policy: ${event.violatedDirective} against ${event.blockedURI} ${event.sourceFile}:${event.lineNumber}`)));
   }
 
@@ -168,9 +176,13 @@ class Seat {
     return this.row(text).last().waitFor({ state: "attached" });
   }
 
-  /** Waits until the banner says this. */
+  /** Waits until the banner has said this, after what was last waited for; it may say something else by now. */
   banner(text) {
-    return this.page.locator("#banner", { hasText: text }).waitFor();
+    return this.page.waitForFunction((wanted) => {
+      const at = banners.slice(bannersMet).findIndex((said) => (wanted.source ? new RegExp(wanted.source).test(said) : said.includes(wanted)));
+      bannersMet += at + 1;
+      return at >= 0;
+    }, text instanceof RegExp ? { source: text.source } : text);
   }
 
   /** Waits until the line over the messages says this. */

@@ -1,6 +1,7 @@
 // How long it takes to be told that a private room is not there: of rooms that are, and of rooms that are not.
-import { WebSocket } from "../../web/node_modules/ws/wrapper.mjs";
-import { withStage } from "./stage.mjs";
+import { count, quantile } from "../lib/flood.mjs";
+import { enter, untilReady } from "../lib/raw.mjs";
+import { withStage } from "../lib/stage.mjs";
 
 const ROOMS = 1_000;
 /** So many rooms one makes, as a connection may in a minute. */
@@ -9,11 +10,23 @@ const OF_ONE = 50;
 const WARM_UP = 200;
 const LETTERS = "abcdefghijklmnopqrstuvwxyz234567";
 
-/** Medians in ms on a node whose store is in memory, and on one on Redis. */
-export async function measureGuesses(binary) {
+/** How far from equal the medians may be. */
+const APART = 0.05;
+
+/** On a node whose store is in memory, and on one on Redis. */
+export async function measure(binary) {
   const play = ({ nodes: [node] }) => guess(node.url);
-  const [memory, redis] = [contender(binary, false), contender(binary, true)];
-  return { memory: await withStage(memory, play), redis: await withStage(redis, play) };
+  const all = `**${count(ROOMS)} private rooms guessed right and ${count(ROOMS)} guessed wrong, by turns**: median of "not there", right to wrong`;
+  return [
+    row(`${all}, in memory`, await withStage(contender(binary, false), play)),
+    row("the same on Redis", await withStage(contender(binary, true), play)),
+  ];
+}
+
+function row(what, { exists, absent }) {
+  const ratio = exists / absent;
+  const here = `${ratio.toFixed(2)}× (${exists.toFixed(3)} ms and ${absent.toFixed(3)} ms)`;
+  return { what, here, most: `${1 - APART}× to ${1 + APART}×`, holds: Math.abs(ratio - 1) <= APART };
 }
 
 /** As shipped, but that nobody is stopped from guessing. */
@@ -28,15 +41,14 @@ function contender(binary, redis) {
 }
 
 async function guess(url) {
-  // It listens before it has its store.
-  while ((await fetch(`${url}/socket.io/?EIO=4&transport=polling`)).status === 503) await new Promise((settle) => setTimeout(settle, 50));
+  await untilReady(url);
   const there = [];
   for (let n = 0; n < ROOMS / OF_ONE; n += 1) {
-    const owner = await enter(url, `owner ${n}`);
+    const owner = await enter(url, { name: `owner ${n}` });
     for (let made = 0; made < OF_ONE; made += 1) there.push((await owner.ask("room:create", {})).room);
     owner.close();
   }
-  const eve = await enter(url, "eve");
+  const eve = await enter(url, { name: "eve" });
   const took = { there: [], absent: [] };
   const join = async (room, times) => {
     const began = performance.now();
@@ -51,36 +63,11 @@ async function guess(url) {
     for (const one of n % 2 ? both : both.reverse()) await one();
   }
   eve.close();
-  const [exists, absent] = [median(took.there), median(took.absent)];
-  return { exists, absent, ratio: exists / absent };
+  return { exists: quantile(took.there, 0.5), absent: quantile(took.absent, 0.5) };
 }
 
 /** An id that nobody has, of the same shape. */
 function like(room) {
   const letter = () => LETTERS[Math.floor(Math.random() * LETTERS.length)];
   return room.replace(/^prv_\w{26}/, () => `prv_${Array.from({ length: 26 }, letter).join("")}`);
-}
-
-function median(numbers) {
-  return [...numbers].sort((a, b) => a - b)[numbers.length >> 1];
-}
-
-/** A session on /chat that asks one thing after the other. */
-function enter(url, name) {
-  const socket = new WebSocket(`${url.replace("http", "ws")}/socket.io/?EIO=4&transport=websocket`);
-  let answered;
-  const ask = (event, payload) => new Promise((settle) => {
-    answered = settle;
-    socket.send(`42/chat,1${JSON.stringify([event, payload])}`);
-  });
-  return new Promise((settle, fail) => {
-    socket.once("error", fail);
-    socket.on("message", (data) => {
-      const frame = data.toString();
-      if (frame === "2") socket.send("3");
-      else if (frame.startsWith("0")) socket.send(`40/chat,${JSON.stringify({ name })}`);
-      else if (frame.startsWith("43/chat,1[")) answered(JSON.parse(frame.slice(9))[0]);
-      else if (frame.startsWith('42/chat,["session:ready"')) settle({ ask, close: () => socket.terminate() });
-    });
-  });
 }
