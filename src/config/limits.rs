@@ -28,7 +28,7 @@ pub struct Limits {
     pub join_rate: NonZeroU32,
     /// Joins at once, per connection.
     pub join_burst: NonZeroU32,
-    /// Pages of history a second, per connection, in the long run.
+    /// Pages of history and of roles a second, per connection, in the long run.
     pub history_rate: NonZeroU32,
     /// Pages at once, per connection.
     pub history_burst: NonZeroU32,

@@ -27,6 +27,7 @@ pub mod room_me;
 pub mod room_members;
 pub mod room_removed;
 pub mod room_reset;
+pub mod room_roles;
 pub mod room_uninvite;
 pub mod room_update;
 pub mod say;

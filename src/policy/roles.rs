@@ -14,7 +14,10 @@ use crate::{
     error::{Error, Result},
     policy::access,
     rooms::{Connection, Standing},
-    store::{self, roles::Change},
+    store::{
+        self,
+        roles::{Change, Holders},
+    },
 };
 
 /// How often a change is tried when somebody else is quicker.
@@ -69,6 +72,25 @@ impl Roles {
             return Ok(());
         }
         Err(Error::Forbidden("only moderators may do this"))
+    }
+
+    /// Whether one may know who is what there: whoever is in a room that is not public, and who keeps
+    /// order in one that is.
+    pub async fn may_know_roles(&self, room: &RoomId, connection: &Connection) -> Result<()> {
+        if room.is_public() {
+            return self.may_moderate(Some(room), connection).await;
+        }
+        self.authority(room, &connection.standing).await.map(drop)
+    }
+
+    /// So many of those who have a role there, after this user.
+    pub async fn holders(
+        &self,
+        room: &RoomId,
+        after: Option<&UserId>,
+        limit: usize,
+    ) -> Result<Holders> {
+        self.0.store.holders(room, after, limit).await
     }
 
     /// Whether one reads what was done there: who keeps order in a room by their role in it, and

@@ -16,6 +16,15 @@ pub const MOST_ROLES: usize = 10_000;
 /// What users are in a room; `None`: nothing.
 pub type Cast = Vec<(UserId, Option<RoomRole>)>;
 
+/// A page of those who have a role in a room.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holders {
+    /// By user id, byte by byte.
+    pub roles: Vec<(UserId, RoomRole)>,
+    /// Others come after the last of these.
+    pub more: bool,
+}
+
 /// Who becomes what in a room.
 #[derive(Debug, Clone)]
 pub struct Change {
@@ -43,6 +52,10 @@ pub trait Roles: Send + Sync {
 
     /// What these users are in a room, in the order asked.
     async fn roles(&self, room: &RoomId, users: &[UserId]) -> Result<Vec<Option<RoomRole>>>;
+
+    /// So many of those who have a role in a room, after this user; without one, from the beginning.
+    async fn holders(&self, room: &RoomId, after: Option<&UserId>, limit: usize)
+    -> Result<Holders>;
 
     /// The rooms that are not public in which somebody has a role, by id.
     async fn rooms_of(&self, user: &UserId) -> Result<Vec<Membership>>;

@@ -23,6 +23,7 @@ mod position;
 mod presence;
 mod private;
 mod restarts;
+mod roles;
 mod rooms;
 mod seats;
 mod shutdown;

@@ -62,9 +62,8 @@ fn asks(event: &str, room: &str) -> Option<Value> {
         "room:update" => json!({ "room": room, "slow_mode_ms": 5, "announce": true }),
         "room:create" => json!({ "room": room, "visibility": "public" }),
         "room:join" | "room:leave" | "room:members" | "message:history" | "typing:start"
-        | "typing:stop" | "presence:get" | "moderation:list" | "moderation:record" => {
-            json!({ "room": room })
-        }
+        | "typing:stop" | "presence:get" | "moderation:list" | "moderation:record"
+        | "room:roles" => json!({ "room": room }),
         "room:list" | "direct:open" | "direct:list" | "session:rename" | "session:refresh"
         | "moderation:revoke" | "system:ping" => return None,
         new => panic!("say here what {new} has to do with a room"),

@@ -2,10 +2,12 @@
 //! slots move.
 use hubbub::{
     adapter::{Adapter, Topic},
+    domain::room::RoomRole,
     store::{log::Log, members::Members},
 };
 
 use crate::{
+    roles::{give, holders},
     server::Server,
     world::{Node, in_lobby, lobby, member, message, presence_config, room, store_config, until},
 };
@@ -65,6 +67,10 @@ async fn rooms_on_every_node_of_a_cluster_are_appended_to_and_heard() {
         assert_eq!(a.hear_seq().await, 1);
         b.store.append(&message(&room, "again")).await.unwrap();
         assert_eq!(a.hear_seq().await, 2);
+        for user in ["bob", "ada"] {
+            give(&a, &room, user, Some(RoomRole::Member)).await;
+        }
+        assert_eq!(holders(&b, &room).await, ["ada", "bob"], "{room}");
     }
     assert_eq!(owners.len(), 3, "the rooms lie on all nodes");
     assert_eq!(a.store.rooms(None, 99).await.unwrap().len(), 20);

@@ -12,6 +12,7 @@ mod log;
 mod members;
 mod outage;
 mod rights;
+mod roles;
 mod server;
 mod tls;
 mod world;

@@ -1,11 +1,13 @@
 //! What a node may do at Redis is what it does, and no more.
 use hubbub::{
     adapter::{Adapter, Topic},
+    domain::room::RoomRole,
     store::{log::Log, members::Members, sessions::Sessions},
 };
 
 use crate::{
     common::acl,
+    roles::{give, holders},
     server::Server,
     world::{Node, in_lobby, lobby, member, message, presence_config, store_config},
 };
@@ -19,6 +21,10 @@ async fn a_node_does_nothing_that_its_user_may_not() {
     node.store.append(&message(&lobby(), "hello")).await.unwrap();
     assert_eq!(node.hear_seq().await, 1);
     node.store.enter(&in_lobby(), &member("c1", "ada")).await.unwrap();
+    give(&node, &lobby(), "ada", Some(RoomRole::Member)).await;
+    // As if a release before had given it: all is written anew.
+    server.cli(&["DEL", "{r:lobby}:holders"]);
+    assert_eq!(holders(&node, &lobby()).await, ["ada"]);
     node.store.retire().await.unwrap();
     assert_eq!(node.store.guest_key("first").await.unwrap(), "first");
 

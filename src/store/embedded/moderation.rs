@@ -28,7 +28,7 @@ pub(super) const ANNOUNCE: &str = "announce";
 pub(super) const ROLES: &str = "roles";
 const FIELDS: [&str; 4] = [VERSION, SLOW, ANNOUNCE, ROLES];
 /// What a role's field begins with.
-const ROLE: &str = "role ";
+pub(super) const ROLE: &str = "role ";
 
 fn scope(room: Option<&RoomId>) -> &str {
     room.map_or("", RoomId::as_str)
@@ -50,12 +50,15 @@ pub(super) fn role(
     user: &UserId,
 ) -> Result<Option<RoomRole>, Fault> {
     let name = role_field(user);
-    let text = field(rules, room.as_str(), &name)?;
-    let read = |text: String| {
-        let says = || Fault::Damaged(format!("{} cannot be read", rule_key(room.as_str(), &name)));
-        text.parse().map_err(|_| says())
-    };
-    text.map(read).transpose()
+    let row = rules.get((room.as_str(), name.as_str()))?;
+    row.map(|row| read_role(room, &name, row.value())).transpose()
+}
+
+/// A role as its field has it.
+pub(super) fn read_role(room: &RoomId, name: &str, bytes: &[u8]) -> Result<RoomRole, Fault> {
+    let key = rule_key(room.as_str(), name);
+    let text = unseal(&key, bytes)?;
+    text.parse().map_err(|_| Fault::Damaged(format!("{key} cannot be read")))
 }
 
 pub(super) fn role_field(user: &UserId) -> String {

@@ -1,10 +1,12 @@
 //! Roles in the file: fields of the room's rules, and for each user the rooms that are theirs.
+use std::ops::Bound;
+
 use async_trait::async_trait;
 use redb::{ReadTransaction, ReadableTable as _};
 
 use super::{
     EmbeddedStore,
-    moderation::{ANNOUNCE, ROLES, field, number, put, record, role, role_field},
+    moderation::{ANNOUNCE, ROLE, ROLES, field, number, put, read_role, record, role, role_field},
     tables::{Fault, RULES, THEIRS, Tables, meta_of, seal, unseal},
     writer::Request,
 };
@@ -14,7 +16,7 @@ use crate::{
         room::{Membership, RoomRole},
     },
     error::{Error, Result},
-    store::roles::{Change, MOST_ROLES, Roles, peer},
+    store::roles::{Change, Holders, MOST_ROLES, Roles, peer},
 };
 
 /// What the checksum covers besides the text.
@@ -102,6 +104,30 @@ fn set(
     Ok(())
 }
 
+/// Who has a role in a room, after this user. The fields of roles lie next to each other, by user.
+fn holders(
+    txn: &ReadTransaction,
+    room: &RoomId,
+    after: Option<&UserId>,
+    limit: usize,
+) -> Result<Holders, Fault> {
+    let fields = txn.open_table(RULES)?;
+    let last = after.map_or_else(|| ROLE.to_owned(), role_field);
+    let rest = (Bound::Excluded((room.as_str(), last.as_str())), Bound::Unbounded);
+    let mut roles = Vec::new();
+    for row in fields.range::<(&str, &str)>(rest)? {
+        let (at, value) = row?;
+        let (of, name) = at.value();
+        let Some(user) = name.strip_prefix(ROLE).filter(|_| of == room.as_str()) else { break };
+        if roles.len() == limit {
+            return Ok(Holders { roles, more: true });
+        }
+        let is_none = |_| Fault::Damaged(format!("room {of} has a role of nobody"));
+        roles.push((user.parse().map_err(is_none)?, read_role(room, name, value.value())?));
+    }
+    Ok(Holders { roles, more: false })
+}
+
 /// The rooms of a user, each with what it is there.
 fn theirs(txn: &ReadTransaction, user: &UserId) -> Result<Vec<Membership>, Fault> {
     let (list, rules) = (txn.open_table(THEIRS)?, txn.open_table(RULES)?);
@@ -137,6 +163,16 @@ impl Roles for EmbeddedStore {
             users.iter().map(|user| role(&rules, &room, user)).collect()
         };
         self.disk.read(roles).await
+    }
+
+    async fn holders(
+        &self,
+        room: &RoomId,
+        after: Option<&UserId>,
+        limit: usize,
+    ) -> Result<Holders> {
+        let (room, after) = (room.clone(), after.cloned());
+        self.disk.read(move |txn| holders(txn, &room, after.as_ref(), limit)).await
     }
 
     async fn rooms_of(&self, user: &UserId) -> Result<Vec<Membership>> {

@@ -7,6 +7,7 @@
 //! | `{r:P}:log` | stream | `<seq>-0`, field `d`: the envelope of the entry |
 //! | `{r:P}:idem:<user>:<mid>` | string, expires | `epoch:seq:ts:hash` |
 //! | `{r:P}:rules` | hash | `<measure> <subject>` → `<its end, or 0> <json of Act>`; `role <user>` → what it is here; `slow` pause in ms, `announce` 0 or 1; `roles` how many; `version` |
+//! | `{r:P}:holders` | sorted set, all 0 | users with a role, paged by id; written anew where the rules say otherwise |
 //! | `{r:P}:record` | stream | field `d`: json of Act |
 //! | `{r:P}:pace:<user>` | string, expires | µs since 1970 until which its messages are spoken for |
 //! | `{g}:rules`, `{g}:record` | | the same, of everywhere |
@@ -62,6 +63,11 @@ pub(super) fn rules(room: Option<&RoomId>) -> String {
 /// The field of a room's rules that says what a user is there.
 pub(super) fn role(user: &UserId) -> String {
     format!("role {user}")
+}
+
+/// Who has a role in a room.
+pub(super) fn holders(room: &RoomId) -> String {
+    format!("{}:holders", room_channel(room.as_str()))
 }
 
 /// The rooms a user is in for good.

@@ -1,6 +1,6 @@
-//! Roles in Redis: fields of the room's rules, and a list for each user. The list lies in another
-//! slot, so it is written before a role is given and cleared after one is taken away; what it has
-//! too much is found when it is read.
+//! Roles in Redis: fields of the room's rules, whose users also lie in order, and a list for each
+//! user. The list lies in another slot, so it is written before a role is given and cleared after
+//! one is taken away; what it has too much is found when it is read.
 use anyhow::anyhow;
 use async_trait::async_trait;
 use futures_util::future::try_join_all;
@@ -18,11 +18,12 @@ use crate::{
     redis::{Script, room_channel},
     store::{
         moderation::LONGEST_RECORD,
-        roles::{Cast, Change, MOST_ROLES, Roles, peer},
+        roles::{Cast, Change, Holders, MOST_ROLES, Roles, peer},
     },
 };
 
 static CHANGE: Script = Script::new(include_str!("scripts/roles.lua"));
+static HOLDERS: Script = Script::new(include_str!("scripts/holders.lua"));
 static ENLIST: Script = Script::new(include_str!("scripts/enlist.lua"));
 static STRIKE: Script = Script::new(include_str!("scripts/strike.lua"));
 
@@ -92,6 +93,7 @@ impl RedisStore {
             keys::record(Some(room)),
             keys::meta(room),
             keys::log(room),
+            keys::holders(room),
         ];
         let reply = CHANGE.run(&self.link, keys, args).await?;
         match reply.first().map(String::as_str) {
@@ -157,6 +159,23 @@ impl Roles for RedisStore {
         let args = [keys::rules(Some(room))].into_iter().chain(users.iter().map(keys::role));
         let found: Vec<Option<String>> = self.link.command("HMGET", args.collect()).await?;
         Ok(found.iter().map(|text| role(text.as_ref())).collect())
+    }
+
+    async fn holders(
+        &self,
+        room: &RoomId,
+        after: Option<&UserId>,
+        limit: usize,
+    ) -> Result<Holders> {
+        let from = after.map_or_else(|| "-".to_owned(), |user| format!("({user}"));
+        let keys = vec![keys::rules(Some(room)), keys::holders(room)];
+        let reply = HOLDERS.run(&self.link, keys, vec![from, limit.to_string()]).await?;
+        let [more, pairs @ ..] = &reply[..] else {
+            return Err(anyhow!("the reply about who has a role is too short").into());
+        };
+        let pairs = pairs.chunks_exact(2);
+        let roles = pairs.filter_map(|pair| Some((pair[0].parse().ok()?, role(pair.get(1))?)));
+        Ok(Holders { roles: roles.collect(), more: more == "1" })
     }
 
     async fn rooms_of(&self, user: &UserId) -> Result<Vec<Membership>> {

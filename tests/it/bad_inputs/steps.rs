@@ -211,6 +211,7 @@ async fn without_its_store_every_event_that_needs_it_is_unavailable_and_may_be_r
         ("message:send", message.clone()),
         ("message:history", lobby.clone()),
         ("room:members", lobby.clone()),
+        ("room:roles", lobby.clone()),
         ("room:join", json!({ "room": "attic" })),
         ("room:list", json!({})),
         ("presence:get", lobby),

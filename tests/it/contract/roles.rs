@@ -12,7 +12,7 @@ use hubbub::{
     error::Error,
     store::{
         log::Log,
-        roles::{Change, Roles},
+        roles::{Change, Holders, Roles},
     },
 };
 use rstest::rstest;
@@ -237,4 +237,59 @@ async fn who_has_a_role_finds_the_room_and_has_no_more_than_so_many(#[case] back
     give(roles, &dens[0], "ada", RoomRole::Member).await;
     assert!(roles.change(&given(&dens[1], "ada", None)).await.unwrap());
     assert!(roles.change(&both(&private())).await.unwrap(), "one place is free again");
+}
+
+#[rstest]
+#[case::embedded(Embedded)]
+#[case::memory(Memory)]
+#[case::redis(Redis)]
+#[tokio::test]
+async fn who_has_a_role_is_told_by_id_and_a_page_at_a_time(#[case] backend: Backend) {
+    use RoomRole::{Member, Moderator, Owner, ReadOnly};
+    let opened = backend.open().await;
+    let (roles, hall) = (&*opened.node.roles, room("hall"));
+    let page = async |after: Option<&str>, limit: usize| {
+        let after = after.map(user);
+        let Holders { roles, more } = roles.holders(&hall, after.as_ref(), limit).await.unwrap();
+        let text = |(user, role): &(_, RoomRole)| format!("{user} {}", <&str>::from(role));
+        (roles.iter().map(text).collect::<Vec<_>>(), more)
+    };
+    assert_eq!(page(None, 3).await, (vec![], false));
+    for (who, role) in [("bob", Member), ("Ada", Owner), ("_x", ReadOnly), ("9", Member)] {
+        give(roles, &hall, who, role).await;
+    }
+    give(roles, &hall, "-", Moderator).await;
+    // What else holds there is no role, and what is in rooms of about that name is elsewhere.
+    for name in ["hal", "hall-", "hall2"] {
+        give(roles, &room(name), "zed", Member).await;
+    }
+    for deed in [Deed::Mute, Deed::Ban] {
+        let act = Act { deed, role: None, ..given(&hall, "eve", Some(Member)).act };
+        opened.node.moderation.decide(&act).await.unwrap();
+    }
+
+    let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+    let all = ["- moderator", "9 member", "Ada owner", "_x read_only", "bob member"];
+    assert_eq!(page(None, 2).await, (texts(&all[..2]), true));
+    assert_eq!(page(Some("9"), 2).await, (texts(&all[2..4]), true));
+    assert_eq!(page(Some("_x"), 1).await, (texts(&all[4..]), false));
+    assert_eq!(page(Some("B"), 9).await, (texts(&all[3..]), false), "of whom nobody has heard");
+    assert_eq!(page(Some("bob"), 9).await, (vec![], false));
+
+    give(roles, &hall, "Ada", Moderator).await;
+    assert!(roles.change(&given(&hall, "9", None)).await.unwrap());
+    let changed = ["- moderator", "Ada moderator", "_x read_only", "bob member"];
+    assert_eq!(page(None, 4).await, (texts(&changed), false));
+    // More than one page may have, given in one step.
+    let many = (0..450).map(|n| (user(&format!("u{n:03}")), Some(Member))).collect();
+    assert!(roles.change(&Change { becomes: many, ..given(&hall, "u", None) }).await.unwrap());
+    let (mut seen, mut more) = (Vec::<String>::new(), true);
+    while more {
+        let last = seen.last().map(|text| text.split(' ').next().unwrap().to_owned());
+        let some;
+        (some, more) = page(last.as_deref(), 200).await;
+        seen.extend(some);
+    }
+    let expected = (0..450).map(|n| format!("u{n:03} member"));
+    assert_eq!(seen, texts(&changed).into_iter().chain(expected).collect::<Vec<_>>());
 }

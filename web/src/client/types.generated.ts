@@ -73,6 +73,11 @@ export interface ErrorNotice {
 /** A role that can be given. */
 export type Given = "member" | "guest" | "read_only" | "moderator" | "owner";
 
+export interface Holder {
+  role: RoomRole;
+  user: string;
+}
+
 /** An identity that something vouched for: a signed guest session, or a token. */
 export interface Identity {
   id: string;
@@ -404,6 +409,20 @@ export interface RoomReset {
 /** What one is in a room. */
 export type RoomRole = "member" | "guest" | "read_only" | "moderator" | "owner";
 
+/** Who has a role in a room, by user id, joined or not: for whoever has one in a private room, for both in a direct conversation, and for who keeps order in a public one. */
+export interface RoomRoles {
+  /** The last user of the answer before; without it, from the beginning. */
+  after?: string | null;
+  limit?: number;
+  room: string;
+}
+
+export interface RoomRolesAck {
+  /** Others come after the last of these. */
+  more: boolean;
+  roles: Holder[];
+}
+
 /** The owner and moderators: takes somebody's role in a room away; a private one they are sent out of, on every device. Anybody but the owner: gives up one's own. */
 export interface RoomUninvite {
   room: string;
@@ -559,6 +578,7 @@ export interface Requests {
   "room:leave": [payload: RoomLeave, ack: Record<string, never>];
   "room:list": [payload: RoomList, ack: RoomListAck];
   "room:members": [payload: RoomMembers, ack: RoomMembersAck];
+  "room:roles": [payload: RoomRoles, ack: RoomRolesAck];
   "room:uninvite": [payload: RoomUninvite, ack: Record<string, never>];
   "room:update": [payload: RoomUpdate, ack: Record<string, never>];
   "session:refresh": [payload: SessionRefresh, ack: SessionRefreshAck];

@@ -8,7 +8,7 @@ import { Held } from "./Held";
 import { Invite } from "./Invite";
 import { kindOf } from "./kinds";
 import { sayError, sayUser, t } from "./strings";
-import { governs, useOrder } from "./useOrder";
+import { governs, MOST, useOrder } from "./useOrder";
 
 interface Props {
   room: Room;
@@ -51,13 +51,14 @@ export function RoomSheet({ room, snap, person }: Props) {
                 );
               })}
             </ul>
-            {order.partial && <p className="hint">{t.room.partial}</p>}
+            {order.more.roles && <p className="hint">{t.room.moreRoles(MOST.roles)}</p>}
           </section>
           {order.state === "done" && <Announcing room={room} is={announce} />}
-          {order.held.length > 0 && (
+          {(order.held.length > 0 || order.more.held) && (
             <section className="part" aria-labelledby="held-title">
               <h3 id="held-title">{t.room.held}</h3>
               <Held room={room} order={order} />
+              {order.more.held && <p className="hint">{t.room.moreHeld(MOST.held)}</p>}
             </section>
           )}
         </>

@@ -1,11 +1,14 @@
-// Who is what in a room, and who is held out or silenced there, as its record tells those who keep order in it.
+// Who is what in a room, and who is held out or silenced there, as it is told to those who keep order in it.
 import { useCallback, useEffect, useMemo, useState } from "react";
 
-import type { Act, Room, RoomRole, RoomSnapshot, User } from "../client/index";
+import type { Act, Client, Room, RoomRole, RoomSnapshot, User } from "../client/index";
 import { useClient } from "../client/react";
 
-/** The most one page of the record has; roles from before are not known here. */
+/** The most one page has; of bans and silences only the newest one is looked at. */
 const PAGE = 200;
+const PAGES_OF_ROLES = 10;
+/** So many are looked at; a room may have more. */
+export const MOST = { roles: PAGES_OF_ROLES * PAGE, held: PAGE };
 
 export interface Held {
   id: string;
@@ -14,13 +17,18 @@ export interface Held {
   reason?: string;
 }
 
+export interface Role {
+  id: string;
+  role: RoomRole;
+}
+
 export interface Order {
   state: "loading" | "done" | "failed";
   /** Highest first. */
-  roles: readonly { id: string; role: RoomRole }[];
+  roles: readonly Role[];
   held: readonly Held[];
-  /** There are changes older than what was read. */
-  partial: boolean;
+  /** There are others than these. */
+  more: { roles: boolean; held: boolean };
   /** What somebody is called, as far as anything here tells. */
   nameOf(id: string): string | undefined;
   roleOf(id: string): RoomRole | undefined;
@@ -46,16 +54,18 @@ export function governs(snap: RoomSnapshot): boolean {
 export function useOrder(room: Room, snap: RoomSnapshot, wanted: boolean): Order {
   const client = useClient();
   const [state, setState] = useState<Order["state"]>("loading");
-  const [record, setRecord] = useState<readonly Act[]>([]);
+  const [roles, setRoles] = useState<readonly Role[]>([]);
   const [laid, setLaid] = useState<readonly Act[]>([]);
+  const [more, setMore] = useState({ roles: false, held: false });
   const load = useCallback(async () => {
     try {
-      const [done, holds] = await Promise.all([
-        client.request("moderation:record", { room: room.name, limit: PAGE }),
+      const [are, holds] = await Promise.all([
+        rolesIn(room.name, client),
         client.request("moderation:list", { room: room.name, limit: PAGE }),
       ]);
-      setRecord(done.acts);
+      setRoles(are.roles);
       setLaid(holds.acts);
+      setMore({ roles: are.more, held: holds.count > holds.acts.length });
       setState("done");
     } catch {
       setState("failed");
@@ -67,32 +77,29 @@ export function useOrder(room: Room, snap: RoomSnapshot, wanted: boolean): Order
     void load();
   }, [wanted, load]);
 
-  const roles = useMemo(() => rolesIn(record), [record]);
   const held = useMemo(() => laid.flatMap(heldBy), [laid]);
-  const names = useMemo(() => namesIn(snap, record), [snap.people, snap.messages, record]);
+  const names = useMemo(() => namesIn(snap, laid), [snap.people, snap.messages, laid]);
   return {
     state,
     roles,
     held,
-    partial: record.length >= PAGE,
+    more,
     nameOf: (id) => names.get(id),
     roleOf: (id) => roles.find((one) => one.id === id)?.role,
     reload: load,
   };
 }
 
-/** What everybody is after all of these, which come newest first. */
-function rolesIn(record: readonly Act[]): { id: string; role: RoomRole }[] {
-  const is = new Map<string, RoomRole>();
-  for (const { deed, subject, role, by } of [...record].reverse()) {
-    if (!subject || !("user" in subject)) continue;
-    if (deed === "uninvite") is.delete(subject.user);
-    if (deed !== "invite" || !role) continue;
-    // Who hands a room on keeps order in it.
-    if (role === "owner" && by.id !== subject.user) is.set(by.id, "moderator");
-    is.set(subject.user, role);
+/** Who is what in a room, and whether there are more than are looked at. */
+async function rolesIn(room: string, client: Client): Promise<{ roles: Role[]; more: boolean }> {
+  const all: Role[] = [];
+  let more = true;
+  for (let page = 0; more && page < PAGES_OF_ROLES; page++) {
+    const answer = await client.request("room:roles", { room, after: all.at(-1)?.id, limit: PAGE });
+    all.push(...answer.roles.map(({ user, role }) => ({ id: user, role })));
+    more = answer.more;
   }
-  return [...is].map(([id, role]) => ({ id, role })).sort((a, b) => RANK.indexOf(a.role) - RANK.indexOf(b.role));
+  return { roles: all.sort((a, b) => RANK.indexOf(a.role) - RANK.indexOf(b.role)), more };
 }
 
 function heldBy({ deed, subject, until, reason }: Act): Held[] {
@@ -100,11 +107,11 @@ function heldBy({ deed, subject, until, reason }: Act): Held[] {
   return [{ id: subject.user, what: deed, until: until ?? undefined, reason: reason || undefined }];
 }
 
-/** The newest name wins: who is there, then who wrote, then who was on record. */
-function namesIn(snap: RoomSnapshot, record: readonly Act[]): Map<string, string> {
+/** The newest name wins: who is there, then who wrote, then who banned or silenced somebody. */
+function namesIn(snap: RoomSnapshot, laid: readonly Act[]): Map<string, string> {
   const names = new Map(introduced);
   const met = ({ id, name }: User) => name && names.set(id, name);
-  [...record].reverse().forEach(({ by }) => met(by));
+  [...laid].reverse().forEach(({ by }) => met(by));
   snap.messages.forEach(({ user }) => met(user));
   snap.people?.forEach(met);
   return names;

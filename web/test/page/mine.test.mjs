@@ -305,3 +305,35 @@ play("the owner keeps order: silences with a reason, lifts it, and sends somebod
   await bob.sees("hello");
   assert.deepEqual(stage.complaints, []);
 });
+
+play("who has a role is listed whole, however many they are and however much was done since", async (stage) => {
+  const ada = await stage.seat("ada", { at: 0 });
+  // One connection invites no more than sixty a minute.
+  const keepers = await Promise.all(["dev", "eve", "fay", "gus"].map((name) => stage.speaker(name, "lobby", 1)));
+  const [{ client: dev }, ...others] = keepers;
+  const { members } = await dev.get("room:members", { room: "lobby" });
+  const idOf = (who) => members.find(({ name }) => name === who).id;
+  const { room } = await dev.get("room:create", { room: "den" });
+  const invite = (client, user, role) => client.get("room:invite", { room, user, role });
+  for (const { client } of others) await invite(dev, idOf(client.who), "moderator");
+  const old = Array.from({ length: 200 }, (_, i) => `old-${String(i).padStart(3, "0")}`);
+  await Promise.all(keepers.map(async ({ client }, i) => {
+    for (const user of old.slice(50 * i, 50 * (i + 1))) await invite(client, user, "read_only");
+  }));
+  await invite(dev, idOf("ada"), "moderator");
+  for (let i = 0; i < 201; i++) await dev.get("moderation:mute", { room, user: `loud-${i}` });
+  const { acts } = await dev.get("moderation:record", { room, limit: 200 });
+  assert.ok(acts.every(({ deed }) => deed === "mute"), "the newest acts tell nothing of roles");
+
+  await notice(ada, "dev has invited you to den.").getByRole("button", { name: "Open den" }).click();
+  await stands(ada, "den");
+  await chooses(ada, "People and roles");
+  const dialog = ada.page.getByRole("dialog");
+  const roles = dialog.getByRole("list", { name: "Who has a role" }).getByRole("listitem");
+  await roles.first().filter({ hasText: "dev" }).waitFor();
+  const shown = await roles.locator(".hint").allInnerTexts();
+  assert.deepEqual(shown, ["Owner", ...Array(4).fill("Moderator"), ...old.map(() => "Reads only")]);
+  assert.equal(await dialog.getByText("others may have a role too").count(), 0);
+  await dialog.getByRole("region", { name: "Banned or silenced" }).getByText("Only the newest 200 are looked at").waitFor();
+  assert.deepEqual(stage.complaints, []);
+});
