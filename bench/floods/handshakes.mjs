@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { request } from "node:http";
 import { connect } from "node:net";
 
-import { ATTACKER, aside, count, flooding, ms, other, quantile, sleep, times, withNode } from "../lib/flood.mjs";
+import { ATTACKER, aside, count, flooding, ms, other, quantile, sleep, withNode } from "../lib/flood.mjs";
 import { HANDSHAKE } from "../lib/raw.mjs";
 
 const HANDSHAKES = 20_000;
@@ -31,9 +31,19 @@ export const measure = (binary) => withNode(binary, async ({ url, pid }) => {
   const slowest = Math.max(...took);
   const { statuses, seconds } = await said;
   return [
-    { what: `**${count(HANDSHAKES)} handshakes from one address**, in ${seconds.toFixed(1)} s: memory of the node`, here: `${grewMiB >= 0 ? "+" : ""}${grewMiB.toFixed(1)} MiB`, most: `+${MOST_MIB} MiB`, holds: grewMiB <= MOST_MIB },
+    {
+      what: `**${count(HANDSHAKES)} handshakes from one address**, in ${seconds.toFixed(1)} s: memory of the node`,
+      here: `${grewMiB >= 0 ? "+" : ""}${grewMiB.toFixed(1)} MiB`,
+      most: `+${MOST_MIB} MiB`,
+      holds: grewMiB <= MOST_MIB,
+    },
     { what: "how they were answered", here: Object.entries(statuses).map(([status, times]) => `${count(times)} × ${status}`).join(", ") },
-    { what: `slowest connect of other addresses meanwhile, of ${took.length} (median ${ms(quantile(took, 0.5))})`, here: `${ms(slowest)}, ${times(slowest, MOST_MS)} of the bound`, most: `${MOST_MS} ms`, holds: slowest < MOST_MS },
+    {
+      what: `slowest connect of other addresses meanwhile, of ${took.length} (median ${ms(quantile(took, 0.5))})`,
+      here: ms(slowest),
+      most: `${MOST_MS} ms`,
+      holds: slowest < MOST_MS,
+    },
   ];
 });
 

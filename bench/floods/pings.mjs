@@ -13,20 +13,27 @@ const EACH_MS = 5;
 export const measure = (binary) => withNode(binary, async ({ url }) => {
   const { said, rows } = await aloneAndFlooded(url, () => aside(import.meta, url));
   const { aSecond, closed, refused } = said;
-  const flood = `**${count(A_SECOND)} pings a second** (${count(aSecond)} were taken off it; ${count(closed)} sockets closed for it, ${count(refused)} refused)`;
-  const isClosed = { what: "sockets that were closed for it", here: count(closed), most: "1 or more", holds: closed > 0 };
-  return [...rows(flood), isClosed];
+  const isClosed = { what: "sockets that were closed for it, and refused to come again", here: `${count(closed)}, ${count(refused)}`, holds: closed > 0 };
+  return [...rows(`**${count(A_SECOND)} pings a second from one address** (${count(aSecond)} were taken off it)`), isClosed];
 });
 
 await flooding(import.meta, async (url, isOver) => {
   const { hostname, port } = new URL(url);
-  const asks = () => `GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: ${randomBytes(16).toString("base64")}\r\nx-forwarded-for: ${ATTACKER["x-forwarded-for"]}\r\n\r\n`;
+  const head = [
+    "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1",
+    "host: x",
+    "connection: upgrade",
+    "upgrade: websocket",
+    "sec-websocket-version: 13",
+    `sec-websocket-key: ${randomBytes(16).toString("base64")}`,
+    `x-forwarded-for: ${ATTACKER["x-forwarded-for"]}`,
+  ].join("\r\n");
   const many = Buffer.concat(Array.from({ length: (A_SECOND * EACH_MS) / 1_000 }, () => PING));
   const said = { sent: 0, closed: 0, refused: 0 };
   const began = performance.now();
   const isFree = (socket) => socket.writableLength < 1 << 20;
   while (!isOver()) {
-    const socket = connect(Number(port), hostname, () => socket.write(asks()));
+    const socket = connect(Number(port), hostname, () => socket.write(`${head}\r\n\r\n`));
     let [isOpen, isUp] = [true, false];
     socket.on("error", () => {});
     socket.on("close", () => (isOpen = false));

@@ -29,10 +29,17 @@ export const measure = (binary) => withNode(binary, async ({ url }) => {
   const kinds = await said;
   const closed = ([kind, { closed, slowest, status }]) => ({
     what: `${count(KINDS[kind].many)} ${kind}, ${count(closed)} times closed${status ? ` with ${status}` : ""}: the longest one was open`,
-    here: `${slowest.toFixed(1)} s`, most: `${MOST_OPEN_S} s`, holds: closed > 0 && slowest <= MOST_OPEN_S,
+    here: `${slowest.toFixed(1)} s`,
+    most: `${MOST_OPEN_S} s`,
+    holds: closed > 0 && slowest <= MOST_OPEN_S,
   });
   return [
-    { what: `**${count(many)} connections that stall**, and come again when they are closed: p99 delivery of others`, here: ms(p99), most: `${MOST_MS} ms`, holds: p99 < MOST_MS },
+    {
+      what: `**${count(many)} connections that stall**, and come again when they are closed: p99 delivery of others`,
+      here: ms(p99),
+      most: `${MOST_MS} ms`,
+      holds: p99 < MOST_MS,
+    },
     ...Object.entries(kinds).map(closed),
   ];
 });

@@ -51,7 +51,12 @@ export async function aloneAndFlooded(url, begin) {
   const flooded = await listen(LISTEN_MS);
   stop();
   const rows = (flood) => [
-    { what: `${flood}: p99 delivery of others`, here: `${times(flooded.p99, alone.p99)} (${ms(alone.p99)}, then ${ms(flooded.p99)})`, most: `${MOST_TIMES}×`, holds: flooded.p99 <= MOST_TIMES * alone.p99 },
+    {
+      what: `${flood}: p99 delivery of others`,
+      here: `${times(flooded.p99, alone.p99)} (${ms(alone.p99)}, then ${ms(flooded.p99)})`,
+      most: `${MOST_TIMES}×`,
+      holds: flooded.p99 <= MOST_TIMES * alone.p99,
+    },
     { what: "p50 of the same", here: times(flooded.p50, alone.p50) },
   ];
   return { said: await said, rows };
