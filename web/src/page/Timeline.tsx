@@ -377,13 +377,17 @@ function Beginning({ room, label, first }: { room: string; label: string; first:
 }
 
 /**
- * Whether a row that turns out higher or lower than thought is made up for. Whoever reads upwards looks at what
- * comes last: all that is measured on the way is above it. Else it is only what begins above the upper edge.
+ * Whether a row that turns out higher or lower than thought is made up for. Whoever reads upwards looks at what comes
+ * last: all that is measured on the way is above it. Else it is what begins above the upper edge, and what comes in above
+ * a row that is in sight already: a page for which one waited at the top.
  */
 function keepsPlace(item: VirtualItem, _by: number, list: Virtualizer<HTMLDivElement, Element>): boolean {
   const top = list.scrollOffset ?? 0;
-  if (list.scrollDirection === "backward") return item.start < top + (list.scrollRect?.height ?? 0);
-  return item.end <= top || (item.start < top && !list.itemSizeCache.has(item.key));
+  const bottom = top + (list.scrollRect?.height ?? 0);
+  if (list.scrollDirection === "backward") return item.start < bottom;
+  if (item.end <= top || list.itemSizeCache.has(item.key)) return item.end <= top;
+  const isSeen = ({ index, key, start }: VirtualItem) => index > item.index && start < bottom && list.itemSizeCache.has(key);
+  return item.start < top || list.getVirtualItems().some(isSeen);
 }
 
 // === Measures

@@ -25,15 +25,18 @@ export function timeOf(message: Message): number {
   return seen;
 }
 
-/** `newSince`: the last number read when the room was opened; absent where there is nothing new. */
+/**
+ * `newSince`: the last number read when the room was opened; absent where there is nothing new. The first of a window with
+ * more before it is no row yet: whether it leads or begins a day is known only when that has come, and a row one sees
+ * must not change its height then.
+ */
 export function toRows({ messages, hasBefore, truncated }: { messages: readonly Message[]; hasBefore: boolean; truncated?: boolean }, newSince: number | undefined, me: string | undefined): Row[] {
   let before: Message | undefined;
   let beforeTs = 0;
   let marked = newSince === undefined;
-  return messages.map((message, i) => {
+  const rows = messages.map((message, i) => {
     const gap = i === 0 && truncated === true;
     const ts = timeOf(message);
-    // Whether a day begins with the first of a window is not known while there is more before it.
     const day = (before ? dayOf(ts) === dayOf(beforeTs) : hasBefore) ? undefined : ts;
     const isNew = !marked && message.seq !== undefined && message.seq > newSince! && message.user.id !== me;
     if (isNew) marked = true;
@@ -42,6 +45,9 @@ export function toRows({ messages, hasBefore, truncated }: { messages: readonly 
     beforeTs = ts;
     return { message, leads: !goesOn, gap, day, isNew };
   });
+  const [first] = rows;
+  const isKnown = first?.gap || (first?.isNew && first.message.seq === newSince! + 1);
+  return hasBefore && rows.length > 1 && !isKnown ? rows.slice(1) : rows;
 }
 
 const sameAuthor = (a: Message, b: Message) => a.user.id === b.user.id && a.user.name === b.user.name;
