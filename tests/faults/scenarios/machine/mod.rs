@@ -119,7 +119,9 @@ async fn n11(run: Run) -> Story {
     // An allocation beyond it fails, which ends the process: V11.
     limits(node, "data", &format!("{MEMORY}:"));
     flood(&run, &stalling, &speakers).await;
-    // The allocator keeps some of what a flood has taken; another must not take more.
+    // The allocator keeps some of what a flood has taken; another must not take more. Whoever it
+    // cut off has come back.
+    swarm.all_live().await;
     run.baseline(&stage).await;
     flood(&run, &stalling, &speakers).await;
     let closed = node.metric("hubbub_slow_closed_total", "").await;
