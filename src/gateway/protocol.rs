@@ -77,8 +77,9 @@ everything in it is optional: `session` is what `session:ready` brought the last
 the same user again, without it a new guest; and `token` is the secret that makes one an admin. Where
 tokens are asked for (`auth.mode = jwt`) `token` is one, `session` does not count, and `name` only if
 the token brings none. A refusal at the door is a `connect_error` whose `message` is the code:
-`unauthorized` (a session or token that is not valid here), `banned`, `limit_exceeded` (too many
-connections), `bad_request`, `reserved` or `unavailable`.
+`unauthorized` (a session or token that is not valid here; to who brings neither: this server asks
+for a token), `banned`, `limit_exceeded` (too many connections), `bad_request`, `reserved` or
+`unavailable`.
 
 Every client event is answered, if it has an ack callback: `{ok: true, …}` with the fields below, or
 `{ok: false, error}` with `error` as in `error:notice`. A refusal that nobody waits for comes as one

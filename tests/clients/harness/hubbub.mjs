@@ -9,7 +9,7 @@ import { fileURLToPath } from "node:url";
 import { find, freePlace, kill, run } from "./processes.mjs";
 import { until, within } from "./wait.mjs";
 
-const BINARY = process.env.HUBBUB_BIN ?? fileURLToPath(new URL("../../../target/debug/hubbub", import.meta.url));
+export const BINARY = process.env.HUBBUB_BIN ?? fileURLToPath(new URL("../../../target/debug/hubbub", import.meta.url));
 
 /** One node; it can be stopped, killed, and started again on the same addresses and store. */
 class Node {

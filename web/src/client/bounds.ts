@@ -11,6 +11,8 @@ export const REPAIR_TO_MS = 250;
 export const ECHO_MS = 1_000;
 /** When the store is back, everybody goes on at some moment within this time. */
 export const RESTORED_MS = 1_000;
+/** Who is asked for a token has so long; the server says that one ends a minute before, unless told otherwise. */
+export const TOKEN_MS = 30_000;
 /** Typing is said so often at most; the server forgets it after six seconds. */
 export const TYPING_MS = 3_000;
 

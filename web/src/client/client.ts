@@ -48,6 +48,7 @@ export function openClient(url: string, options: ClientOptions, open: Opener, en
     request: connection.ask,
     retryNow: connection.retryNow,
     rename: connection.rename,
+    refresh: connection.refresh,
     rooms: (cursor, limit) => connection.ask("room:list", { cursor, limit }),
     room,
     close() {

@@ -3,9 +3,10 @@ import type { ManagerOptions, SocketOptions } from "socket.io-client";
 
 import { SLOW_MS } from "./bounds.js";
 import { backoff, between, type Env } from "./env.js";
-import { HubbubError, ours, refusal } from "./errors.js";
+import { HubbubError, ours, plain, refusal } from "./errors.js";
 import { type Subject, subject } from "./subject.js";
-import type { ClientOptions, ClientSnapshot, ErrorNotice, Failure, Requests, ServerEvents, SystemNotice, Why } from "./types.js";
+import { askFor } from "./token.js";
+import type { ClientOptions, ClientSnapshot, ErrorNotice, Failure, Identity, Requests, ServerEvents, SystemNotice, Why } from "./types.js";
 
 type State = Exclude<ClientSnapshot["state"], "degraded">;
 type Ack = { ok: true } | { ok: false; error: ErrorNotice };
@@ -44,6 +45,7 @@ export interface Connection extends Omit<Subject<ClientSnapshot>, "changed"> {
   /** Says something whose loss does no harm. */
   tell<E extends keyof Requests>(event: E, payload: Requests[E][0]): void;
   rename(name: string): Promise<void>;
+  refresh(token: string): Promise<void>;
   retryNow(): void;
   close(): void;
 }
@@ -55,16 +57,22 @@ export function openConnection(url: string, options: ClientOptions, open: Opener
   const { ackTimeoutMs = 10_000, socket: { reconnectionDelay = 1_000, reconnectionDelayMax = 5_000 } = {} } = options;
   const storage = options.storage === undefined ? stored(() => globalThis.localStorage) : options.storage;
   const key = url ? `hubbub:session:${url}` : "hubbub:session";
+  const giver = typeof options.token === "function" ? options.token : undefined;
+  let token = giver ? undefined : (options.token as string | undefined);
+  /** The server has closed because this token was over. */
+  let over = false;
   let { name } = options;
   let session = options.session ?? stored(() => storage?.getItem(key)) ?? undefined;
   let state: State = "connecting";
   let why: Why | undefined;
   let retry: { retryInMs: number; retryAt: number } | undefined;
-  let who: Pick<ClientSnapshot, "me" | "limits" | "node"> = {};
+  let who: Pick<ClientSnapshot, "me" | "limits" | "node" | "token"> = {};
   let replaced = false;
   let degraded: "slow" | "server" | undefined;
   let notice: { code: Why; reconnect: boolean; until: number } | undefined;
   let tries = 0;
+  /** Goes on with every change of the state: what was begun before one is not gone on with. */
+  let turn = 0;
   let ahead = 0;
   let stopWaiting = (): void => {};
 
@@ -109,6 +117,7 @@ export function openConnection(url: string, options: ClientOptions, open: Opener
   function heard<E extends keyof ServerEvents>(event: E, payload: ServerEvents[E]): void {
     if (state === "closed") return;
     if (event === "session:ready") welcome(payload as ServerEvents["session:ready"]);
+    if (event === "session:expiring") void expiring(payload as ServerEvents["session:expiring"]);
     if (event === "system:notice") noticed(payload as SystemNotice);
     if (event === "error:notice") listener.failed(refusal(payload as ErrorNotice));
     listener.heard(event, payload);
@@ -121,11 +130,12 @@ export function openConnection(url: string, options: ClientOptions, open: Opener
     else notice = { code, reconnect, until: env.now() + after_ms };
   }
 
-  function welcome({ user, session: given, node, limits, server_time }: ServerEvents["session:ready"]): void {
+  function welcome({ user, session: given, node, limits, server_time, expires_at }: ServerEvents["session:ready"]): void {
     stopWaiting();
     tries = 0;
+    over = false;
     ahead = server_time - env.now();
-    keep(given, user);
+    keep(given, user, expires_at);
     who = { ...who, node, limits };
     to("ready", replaced ? "session_replaced" : undefined);
     replaced = false;
@@ -133,11 +143,34 @@ export function openConnection(url: string, options: ClientOptions, open: Opener
   }
 
   /** `given`: none where tokens are asked for. */
-  function keep(given: string | null | undefined, { id, name: called }: { id: string; name: string }): void {
+  function keep(given: string | null | undefined, me: Identity, ends?: number | null): void {
     session = given ?? undefined;
-    name = called;
-    who = { ...who, me: { id, name } };
+    name = me.name;
+    who = { ...who, me, ...(ends && { token: { endsAt: ends - ahead, ending: false } }) };
     if (given) stored(() => storage?.setItem(key, given));
+  }
+
+  // === Tokens
+
+  async function expiring({ in_ms }: ServerEvents["session:expiring"]): Promise<void> {
+    who = { ...who, token: { endsAt: env.now() + in_ms, ending: true } };
+    changed();
+    if (!giver) return;
+    const mine = turn;
+    try {
+      const next = await askFor(giver, env);
+      // The same one once more would be heard as news, again and again until it is over.
+      if (next && next !== token && mine === turn) await refresh(next);
+    } catch (error) {
+      if (mine === turn) listener.failed(plain(error));
+    }
+  }
+
+  async function refresh(next: string): Promise<void> {
+    const { user, expires_at } = await ask("session:refresh", { token: next });
+    token = next;
+    keep(undefined, user, expires_at);
+    changed();
   }
 
   // === Coming and going
@@ -146,7 +179,21 @@ export function openConnection(url: string, options: ClientOptions, open: Opener
     stopWaiting();
     retry = undefined;
     changed();
-    socket.connect();
+    if (!giver) return void socket.connect();
+    const mine = turn;
+    askFor(giver, env).then(
+      (next) => {
+        if (mine !== turn) return;
+        if (over && (!next || next === token)) return close("expired");
+        token = next;
+        socket.connect();
+      },
+      (error) => {
+        if (mine !== turn) return;
+        listener.failed(plain(error));
+        wait("token_failed");
+      },
+    );
   }
 
   const retryNow = (): void => {
@@ -166,7 +213,8 @@ export function openConnection(url: string, options: ClientOptions, open: Opener
     const said = notice;
     notice = undefined;
     const wasReady = ready();
-    if (said && !said.reconnect) return close(said.code);
+    over = said?.code === "expired";
+    if (said && !said.reconnect && !(over && giver)) return close(said.code);
     wait(said?.code ?? (reason === "io server disconnect" ? "server_closed" : "lost"), said && Math.max(0, said.until - env.now()));
     if (wasReady) listener.lost();
   }
@@ -178,7 +226,8 @@ export function openConnection(url: string, options: ClientOptions, open: Opener
     if (message === "unauthorized" && session && !replaced) {
       replaced = true;
       session = undefined;
-      stored(() => storage?.removeItem(key));
+      // It may as well be the token: then the session is still good for who comes without that.
+      if (!token) stored(() => storage?.removeItem(key));
       return wait("unauthorized", 0);
     }
     if (!FINAL.includes(message)) return wait(message);
@@ -202,7 +251,8 @@ export function openConnection(url: string, options: ClientOptions, open: Opener
   function to(next: State, by?: Why): void {
     if (next !== "reconnecting") retry = undefined;
     if (next === "closed") stopWaiting();
-    if (next !== "ready") who = { ...who, node: undefined };
+    if (next !== "ready") who = { ...who, node: undefined, token: undefined };
+    turn++;
     state = next;
     why = by;
     degraded = undefined;
@@ -214,7 +264,7 @@ export function openConnection(url: string, options: ClientOptions, open: Opener
     ...options.socket,
     autoConnect: false,
     reconnection: false,
-    auth: (give: (auth: object) => void) => give({ name, session }),
+    auth: (give: (auth: object) => void) => give({ name, session, token }),
   });
   socket.onAny((event, payload) => heard(event as keyof ServerEvents, payload as ServerEvents[keyof ServerEvents]));
   socket.on("connect_error", (error: Error) => refused(error.message));
@@ -235,6 +285,7 @@ export function openConnection(url: string, options: ClientOptions, open: Opener
       keep(given, user);
       changed();
     },
+    refresh,
     retryNow,
     close,
   };

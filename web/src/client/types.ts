@@ -1,7 +1,7 @@
 // The public surface: what the page and other users of @hubbub/client are written against.
 import type { ManagerOptions, SocketOptions } from "socket.io-client";
 
-import type { Me, Person, RefusalCode, Requests, RoomRemoved, ServerEvents, SessionReady } from "./types.generated.js";
+import type { Identity, Me, Person, RefusalCode, Requests, RoomRemoved, ServerEvents, SessionReady } from "./types.generated.js";
 
 export type * from "./types.generated.js";
 
@@ -20,7 +20,9 @@ export type ErrorCode =
   /** One was sent out of the room; its snapshot says why. */
   | "removed"
   /** Asked as the guest one was before the server forgot that guest. */
-  | "session_replaced";
+  | "session_replaced"
+  /** `ClientOptions.token` threw, or gave no answer in 30 s; it is asked again with the next attempt. */
+  | "token_failed";
 
 /** A coded error as plain data, so that a snapshot and IndexedDB can hold it. */
 export interface Failure {
@@ -44,6 +46,8 @@ export type Why =
   | "lost"
   /** The server closed the connection. */
   | "server_closed"
+  /** No token was to be had: `ClientOptions.token` threw, or gave no answer. */
+  | "token_failed"
   /** Degraded: an answer is overdue. */
   | "slow"
   /** Degraded: the server answers, its store does not. */
@@ -77,7 +81,9 @@ export interface ClientSnapshot {
   /** `reconnecting`: when the next attempt is, in ms since 1970, for a countdown. */
   readonly retryAt?: number;
   /** Who one is; kept while reconnecting. */
-  readonly me?: { readonly id: string; readonly name: string };
+  readonly me?: Readonly<Identity>;
+  /** `ready`, by a token that ends: when, in ms since 1970 by this clock; `ending` once the server says that it is soon. */
+  readonly token?: { readonly endsAt: number; readonly ending: boolean };
   /** The node that answers; absent while there is none. */
   readonly node?: string;
   readonly limits?: SessionReady["limits"];
@@ -185,6 +191,11 @@ export interface Client {
   /** Connects now instead of waiting out `retryInMs`. */
   retryNow(): void;
   rename(name: string): Promise<void>;
+  /**
+   * Goes on under another token of the same user, on this connection and, unless a function gives others, the next ones.
+   * Throws a `HubbubError`: `unauthorized` where it is not valid, `forbidden` where it is somebody else's or guests have none.
+   */
+  refresh(token: string): Promise<void>;
   /** Public rooms somebody has written in, a page at a time. */
   rooms(cursor?: string, limit?: number): Promise<RoomsPage>;
   /** The one object of this name. */
@@ -222,8 +233,14 @@ export interface OutboxStore {
 }
 
 export interface ClientOptions {
-  /** The name of a guest; without it the server gives one. */
+  /** The name of a guest, or of who has a token that names nobody; without it the server gives one. */
   name?: string;
+  /**
+   * A token of `auth.mode = "jwt"`, or the secret that makes a guest an admin; it is kept nowhere. A function is asked with
+   * each attempt, and when a token is about to end, and answers within 30 s (`undefined`: there is none). While it fails
+   * (`token_failed`) it is asked again later. A string, or the same answer twice, runs out: then `closed`, `expired`.
+   */
+  token?: string | (() => string | undefined | Promise<string | undefined>);
   /** A session from before; wins over the stored one. */
   session?: string;
   /** Where the guest's session is kept; `localStorage` where there is one; `null`: nowhere. */

@@ -1,56 +1,40 @@
-// First a name, then the chat; a name the server refuses leads back to the first.
+// First the gate, then the chat; what the server refuses leads back to the first.
 import { useCallback, useEffect, useMemo, useState, useSyncExternalStore } from "react";
 
 import { createClient } from "../client/index";
 import { indexedDbOutbox } from "../client/outbox-store";
 import { HubbubProvider } from "../client/react";
 import { Chat } from "./Chat";
+import { Gate, turnedBy } from "./Gate";
+import type { Turned } from "./Gate";
 import { useKept } from "./kept";
 import { heedMine } from "./mine";
-import { NameForm } from "./NameForm";
 import { enter, name as keptName, openRoom, settings } from "./state";
 import { t } from "./strings";
+import { token } from "./token";
 
 /** So many messages of a room stay in memory: one may read back this far without a page being fetched again. */
 const KEEP = 20_000;
 /** WebSocket first: polling needs a balancer that keeps a client on one node. */
 const TRANSPORTS = { transports: ["websocket", "polling"], tryAllTransports: true };
-const REFUSALS = ["bad_request", "reserved"];
 
 export function App() {
   useAppearance();
-  const [name, setName] = useState(keptName.get());
-  const [problem, setProblem] = useState<string>();
-  const refused = useCallback((why: string) => {
-    setProblem(t.nameErrors[why]);
-    setName("");
-  }, []);
-  if (!name) {
-    return (
-      <main className="gate">
-        <p className="brand"><span className="mark" aria-hidden="true" />{t.product}</p>
-        <h1>{t.name.title}</h1>
-        <NameForm
-          initial={keptName.get()}
-          problem={problem}
-          action={t.name.enter}
-          hint={t.name.hint}
-          busy={false}
-          done={(chosen) => {
-            setProblem(undefined);
-            keptName.set(chosen);
-            setName(chosen);
-          }}
-        />
-      </main>
-    );
-  }
-  return <Connected name={name} refused={refused} />;
+  const [isIn, setIn] = useState(keptName.get() !== "" || token.get() !== "");
+  const [turned, setTurned] = useState<Turned>({ must: false });
+  const closed = useCallback((why: string) => {
+    const next = turnedBy(why, turned);
+    if (!next) return;
+    if (next.token) token.set("");
+    setTurned(next);
+    setIn(false);
+  }, [turned]);
+  return isIn ? <Connected closed={closed} /> : <Gate turned={turned} done={() => setIn(true)} />;
 }
 
-function Connected({ name, refused }: { name: string; refused(why: string): void }) {
+function Connected({ closed }: { closed(why: string): void }) {
   const [attempt, setAttempt] = useState(0);
-  const client = useClientOf(name, attempt);
+  const client = useClientOf(attempt);
   const current = useSyncExternalStore(openRoom.subscribe, openRoom.get);
   useEffect(() => {
     if (current) enter(current);
@@ -59,11 +43,11 @@ function Connected({ name, refused }: { name: string; refused(why: string): void
     if (!client) return;
     const look = () => {
       const { state, why } = client.snapshot();
-      if (state === "closed" && why && REFUSALS.includes(why)) refused(why);
+      if (state === "closed" && why) closed(why);
     };
     look();
     return client.subscribe(look);
-  }, [client, refused]);
+  }, [client, closed]);
   const again = useMemo(() => () => setAttempt((n) => n + 1), []);
   if (!client) return null;
   return (
@@ -74,14 +58,15 @@ function Connected({ name, refused }: { name: string; refused(why: string): void
 }
 
 /** A client for as long as the page is there; another one for another attempt. */
-function useClientOf(name: string, attempt: number) {
+function useClientOf(attempt: number) {
   const [client, setClient] = useState<ReturnType<typeof createClient>>();
   useEffect(() => {
-    const made = createClient(undefined, { name: keptName.get() || name, keep: KEEP, socket: TRANSPORTS, outbox: indexedDbOutbox() });
+    const who = { name: keptName.get() || undefined, token: token.get() || undefined };
+    const made = createClient(undefined, { ...who, keep: KEEP, socket: TRANSPORTS, outbox: indexedDbOutbox() });
     heedMine(made);
     setClient(made);
     return () => made.close();
-  }, [name, attempt]);
+  }, [attempt]);
   return client;
 }
 

@@ -4,7 +4,7 @@ import { useEffect, useRef, useState } from "react";
 import type { RefObject } from "react";
 
 import { useClient, useConnection, useRoom } from "../client/react";
-import type { HubbubError, User } from "../client/index";
+import type { HubbubError, Identity, User } from "../client/index";
 import { AddRoom } from "./AddRoom";
 import { Avatar } from "./Avatar";
 import { Banner } from "./Banner";
@@ -29,13 +29,15 @@ import { ShortcutsSheet } from "./ShortcutsSheet";
 import { leave, name as keptName, peers, showPeople } from "./state";
 import { sayError, sayUser, t } from "./strings";
 import { Switcher } from "./Switcher";
+import { token } from "./token";
+import { TokenSheet } from "./TokenSheet";
 import { useKeyboard } from "./useKeyboard";
 import { useMedia } from "./useMedia";
 import { governs } from "./useOrder";
 import { useFirstReads, useJoined, useListed, usePeerNames } from "./useRooms";
 import type { Listed } from "./useRooms";
 
-type Sheet = "add" | "switcher" | "settings" | "shortcuts" | "name" | "rooms" | "people" | "person" | "room" | "leave";
+type Sheet = "add" | "switcher" | "settings" | "shortcuts" | "name" | "token" | "rooms" | "people" | "person" | "room" | "leave";
 
 export function Chat({ current, again }: { current: string | null; again(): void }) {
   useJoined();
@@ -58,7 +60,7 @@ export function Chat({ current, again }: { current: string | null; again(): void
 
   const side = useRef<HTMLElement>(null);
   const list = <RoomList rooms={rooms} current={current} add={() => setSheet("add")} chosen={close} />;
-  const own = me && <OwnMenu id={me.id} name={me.name} open={setSheet} within={side} />;
+  const own = me && <OwnMenu me={me} open={setSheet} within={side} />;
   return (
     <div className="chat">
       <a className="skip" href="#text" onClick={(event) => (event.preventDefault(), toText()?.focus())}>{t.skip}</a>
@@ -72,7 +74,7 @@ export function Chat({ current, again }: { current: string | null; again(): void
       {current ? (
         <OpenRoom key={current} name={current} narrow={narrow} composer={composer} again={again} open={setSheet} sheet={sheet} close={close} />
       ) : (
-        <main className="main"><Banner again={again} /><Notices /><div className="nowhere"><p>{t.rooms.none}</p><button type="button" className="primary" onClick={() => setSheet("add")}>{t.rooms.add}</button></div></main>
+        <main className="main"><Banner again={again} /><Notices renew={() => setSheet("token")} /><div className="nowhere"><p>{t.rooms.none}</p><button type="button" className="primary" onClick={() => setSheet("add")}>{t.rooms.add}</button></div></main>
       )}
       {narrow && (
         <Modal open={sheet === "rooms"} close={close} title={t.product} kind="drawer-start">
@@ -84,6 +86,7 @@ export function Chat({ current, again }: { current: string | null; again(): void
       <SettingsSheet open={sheet === "settings"} close={close} />
       <ShortcutsSheet open={sheet === "shortcuts"} close={close} />
       <Rename open={sheet === "name"} close={close} />
+      <TokenSheet open={sheet === "token"} close={close} again={again} />
     </div>
   );
 }
@@ -138,7 +141,7 @@ function OpenRoom({ name, narrow, composer, sheet, again, open, close }: OpenRoo
           </Popover.Root>}
         </header>
         <Banner again={again} />
-        <Notices />
+        <Notices renew={() => open("token")} />
         <RoomView name={name} composer={composer} />
       </main>
       {aside && <aside className="aside" aria-label={t.regions.people} data-part="people">{people}</aside>}
@@ -153,12 +156,15 @@ function OpenRoom({ name, narrow, composer, sheet, again, open, close }: OpenRoo
 }
 
 /** Its menu opens inside of the landmark it belongs to. */
-function OwnMenu({ id, name, open, within }: { id: string; name: string; open(sheet: Sheet): void; within: RefObject<HTMLElement | null> }) {
+function OwnMenu({ me, open, within }: { me: Identity; open(sheet: Sheet): void; within: RefObject<HTMLElement | null> }) {
+  const hasToken = useKept(token) !== "";
+  const keepsOrder = me.role === "moderator" || me.role === "admin";
   return (
     <Popover.Root>
       <Popover.Trigger className="own">
-        <Avatar user={{ id, name }} small />
-        <bdi id="me">{name}</bdi>
+        <Avatar user={me} small />
+        <bdi id="me">{me.name}</bdi>
+        {keepsOrder && <span className="hint">{t.token.roles[me.role]}</span>}
         <span className="unseen">: {t.menu.open}</span>
         <Dots />
       </Popover.Trigger>
@@ -166,6 +172,7 @@ function OwnMenu({ id, name, open, within }: { id: string; name: string; open(sh
         <Popover.Positioner className="positioner" side="top" align="start" sideOffset={6}>
           <Popover.Popup className="menu">
             <Popover.Item onClick={() => open("name")}>{t.name.change}</Popover.Item>
+            <Popover.Item onClick={() => open("token")}>{hasToken ? t.token.yours : t.token.signIn}</Popover.Item>
             <Popover.Item onClick={() => open("settings")}>{t.menu.settings}</Popover.Item>
             <Popover.Item onClick={() => open("shortcuts")}>{t.menu.shortcuts}</Popover.Item>
           </Popover.Popup>
@@ -196,7 +203,7 @@ function Rename({ open, close }: { open: boolean; close(): void }) {
   };
   return (
     <Modal open={open} close={() => (setProblem(undefined), close())} title={t.name.change}>
-      <NameForm initial={me?.name ?? ""} problem={problem} action={t.name.save} hint={t.name.changeHint} busy={busy} done={(name) => void rename(name)} />
+      <NameForm initial={me?.name ?? ""} problem={problem} busy={busy} done={(name) => void rename(name)} />
     </Modal>
   );
 }

@@ -17,7 +17,8 @@ const PAGE = 200;
 const MOST_SHOWN = 30;
 const USER_ID = /^[A-Za-z0-9_-]{1,64}$/;
 
-export function Invite({ room, order, isOwner }: { room: Room; order: Order; isOwner: boolean }) {
+/** `high`: one makes moderators, too. */
+export function Invite({ room, order, high }: { room: Room; order: Order; high: boolean }) {
   const client = useClient();
   const me = useConnection().me?.id;
   const [typed, setTyped] = useState("");
@@ -51,7 +52,7 @@ export function Invite({ room, order, isOwner }: { room: Room; order: Order; isO
     else if (id) void invite(id, id);
   };
 
-  const roles: Given[] = ["member", "read_only", ...(isOwner ? (["moderator"] as const) : [])];
+  const roles: Given[] = ["member", "read_only", ...(high ? (["moderator"] as const) : [])];
   return (
     <form className="part fields" aria-labelledby="invite-title" onSubmit={(event) => (event.preventDefault(), submit())}>
       <h3 id="invite-title">{t.invite.title}</h3>

@@ -9,7 +9,7 @@ import { know } from "./mine";
 import { OrderForm } from "./OrderForm";
 import { enter } from "./state";
 import { sayError, sayUser, t } from "./strings";
-import { governs, useOrder } from "./useOrder";
+import { appoints, governs, useOrder } from "./useOrder";
 import type { Order } from "./useOrder";
 
 interface Props {
@@ -53,15 +53,15 @@ export function PersonSheet({ user, room, snap, close }: Props) {
           {isMe && <span className="hint">{t.person.idHint}</span>}
         </span>
       </p>
-      {!isMe && user.classic && <p className="hint">{t.person.tutorial}</p>}
+      {!isMe && user.classic && <p className="hint">{t.person.tutorial}{may && ` ${t.person.tutorialOrder}`}</p>}
       {!isMe && !user.classic && kindOf(room.name) !== "direct" && (
         <button type="button" className="primary" disabled={busy} onClick={() => void write()}>{t.person.message(name)}</button>
       )}
       <p role="alert" className="wrong">{problem}</p>
-      {may && !isMe && !user.classic && order.state === "failed" && <p className="hint">{t.room.failed}</p>}
-      {may && !isMe && !user.classic && order.state === "done" && (
+      {may && !isMe && order.state === "failed" && <p className="hint">{t.room.failed}</p>}
+      {may && !isMe && order.state === "done" && (
         <>
-          <RoleForm user={user} name={name} room={room} order={order} role={role} mine={snap.me?.role} />
+          {!user.classic && <RoleForm user={user} name={name} room={room} order={order} role={role} high={appoints(room, snap, me)} owns={snap.me?.role === "owner"} />}
           <OrderForm user={user} name={name} room={room} order={order} role={role} />
         </>
       )}
@@ -75,18 +75,21 @@ interface RoleProps {
   room: Room;
   order: Order;
   role: RoomRole | undefined;
-  mine: RoomRole | undefined;
+  /** One makes moderators... */
+  high: boolean;
+  /** ...and may hand the room on. */
+  owns: boolean;
 }
 
 /** What somebody becomes; what this person may not make of them is not offered. */
-function RoleForm({ user, name, room, order, role, mine }: RoleProps) {
+function RoleForm({ user, name, room, order, role, high, owns }: RoleProps) {
   const client = useClient();
   const [choice, setChoice] = useState<string>();
   const [said, setSaid] = useState<{ problem?: string; done?: string }>({});
   const isPublic = kindOf(room.name) === "public";
   const now = role ?? "none";
   const chosen = choice ?? now;
-  const locked = role === "owner" || (role === "moderator" && mine !== "owner");
+  const locked = role === "owner" || (role === "moderator" && !high);
 
   const give = async () => {
     try {
@@ -100,7 +103,7 @@ function RoleForm({ user, name, room, order, role, mine }: RoleProps) {
     setChoice(undefined);
   };
 
-  const options = ["read_only", "member", ...(mine === "owner" ? ["moderator", "owner"] : [])];
+  const options = ["read_only", "member", ...(high ? ["moderator"] : []), ...(owns ? ["owner"] : [])];
   return (
     <form className="part fields" onSubmit={(event) => (event.preventDefault(), void give())}>
       {locked && <p className="hint">{t.rights["forbidden"]}</p>}

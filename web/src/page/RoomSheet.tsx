@@ -8,7 +8,7 @@ import { Held } from "./Held";
 import { Invite } from "./Invite";
 import { kindOf } from "./kinds";
 import { sayError, sayUser, t } from "./strings";
-import { governs, MOST, useOrder } from "./useOrder";
+import { appoints, governs, MOST, useOrder } from "./useOrder";
 
 interface Props {
   room: Room;
@@ -33,7 +33,7 @@ export function RoomSheet({ room, snap, person }: Props) {
       </div>
       {may && (
         <>
-          {order.state !== "failed" && <Invite room={room} order={order} isOwner={mine === "owner"} />}
+          {order.state !== "failed" && <Invite room={room} order={order} high={appoints(room, snap, me)} />}
           <section className="part" aria-labelledby="roles-title">
             <h3 id="roles-title">{t.room.withRoles}</h3>
             {order.state !== "done" && <p className="hint" role="status">{order.state === "loading" ? t.room.loading : t.room.failed}</p>}

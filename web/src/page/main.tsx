@@ -2,6 +2,8 @@
 import { CSPProvider } from "@base-ui/react/csp-provider";
 import { createRoot } from "react-dom/client";
 
+// First: before anything looks at the address.
+import "./token";
 import { App } from "./App";
 import { Fallback } from "./Fallback";
 import "./styles.css";

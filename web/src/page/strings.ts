@@ -20,6 +20,38 @@ const en = {
     change: "Change name",
     changeHint: "The others see the new name at once, on what you write from now on.",
   },
+  /** What vouches for somebody who is no plain guest. */
+  token: {
+    label: "Token",
+    hint: "A long text that whoever runs this server gives you. Show it to nobody. It is kept in this tab until you close it.",
+    guestHint: "A long text that whoever runs this server gives you. Without one you come in as a guest, if guests may.",
+    nameHint: "If your token says what you are called, that is your name.",
+    /** Why somebody is asked for one, and what to do. */
+    turned: {
+      asked: { title: "This server asks for a token" },
+      unauthorized: { title: "Your token is not valid here", problem: "Part of it is missing, it has ended or was withdrawn, or it is for another server. Copy it once more, or ask for a new one." },
+      expired: { title: "Your token has ended", problem: "Ask for a new one, and put it in here to go on." },
+      revoked: { title: "Your token was withdrawn", problem: "Ask whoever gave it to you why, and for a new one." },
+    } as Record<"asked" | "unauthorized" | "expired" | "revoked", { title: string; problem?: string }>,
+    signIn: "Sign in with a token",
+    signInHint: "Moderators and admins of this server have a token. With it you keep order in its public rooms.",
+    enter: "Sign in",
+    yours: "Your token",
+    as: (role: string) => `You are here as: ${role}`,
+    roles: { guest: "Guest", member: "Member", moderator: "Moderator", admin: "Admin" } as Record<string, string>,
+    until: (when: string) => `Your token ends: ${when}`,
+    ending: (when: string) => `Your token ends soon (${when}). With a new one you stay.`,
+    renew: "Renew",
+    next: "New token",
+    renewed: (when: string) => `You stay. Your new token ends: ${when}`,
+    signOut: "Sign out",
+    signOutHint: "This tab forgets the token.",
+    errors: {
+      unauthorized: "This token is not valid here: part of it is missing, it has ended or was withdrawn, or it is for another server.",
+      forbidden: "This token is somebody else’s. Sign out first to come in as them.",
+      rate_limited: "Too many tokens in a short time. Wait a minute, then try again.",
+    } as Record<string, string>,
+  },
   rooms: {
     title: "Rooms",
     add: "Join or create a room",
@@ -152,6 +184,7 @@ const en = {
     why: "Reason",
     whyHint: "Only those who keep order here read it.",
     tutorial: "They are here by another page, which has no conversations of two.",
+    tutorialOrder: "They are somebody else whenever they load it: nothing you do here holds for longer.",
   },
   /** What the codes mean to somebody who gives roles or keeps order. */
   rights: {
@@ -285,7 +318,7 @@ const en = {
     directions: { auto: "As the language", ltr: "Left to right", rtl: "Right to left" },
   },
   menu: {
-    open: "name, settings, shortcuts",
+    open: "name, token, settings, shortcuts",
     room: "More about this room",
     settings: "Settings",
     shortcuts: "Keyboard shortcuts",
@@ -340,6 +373,7 @@ const en = {
   nameErrors: {
     bad_request: "This name cannot be used. Choose another.",
     reserved: "This name is reserved. Choose another.",
+    forbidden: "Your token says what you are called.",
   } as Record<string, string>,
 };
 

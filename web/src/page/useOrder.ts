@@ -1,8 +1,9 @@
 // Who is what in a room, and who is held out or silenced there, as it is told to those who keep order in it.
 import { useCallback, useEffect, useMemo, useState } from "react";
 
-import type { Act, Client, Room, RoomRole, RoomSnapshot, User } from "../client/index";
+import type { Act, Client, ClientSnapshot, Room, RoomRole, RoomSnapshot, User } from "../client/index";
 import { useClient } from "../client/react";
+import { kindOf } from "./kinds";
 
 /** The most one page has; of bans and silences only the newest one is looked at. */
 const PAGE = 200;
@@ -49,6 +50,11 @@ export function introduce(id: string, name: string) {
 /** Whether one keeps order there. */
 export function governs(snap: RoomSnapshot): boolean {
   return snap.status !== "denied" && (snap.me?.role === "owner" || snap.me?.role === "moderator");
+}
+
+/** Whether one says who keeps order there: as its owner, or, where it is public, as one who keeps order everywhere. */
+export function appoints(room: Room, snap: RoomSnapshot, me: ClientSnapshot["me"]): boolean {
+  return snap.me?.role === "owner" || (kindOf(room.name) === "public" && (me?.role === "moderator" || me?.role === "admin"));
 }
 
 export function useOrder(room: Room, snap: RoomSnapshot, wanted: boolean): Order {

@@ -15,7 +15,7 @@ test("ready comes with session:ready, and not with the socket", async () => {
   assert.deepEqual(now(s), ["connecting", undefined]);
   s.socket.accept();
   assert.deepEqual(now(s), ["ready", undefined]);
-  assert.deepEqual([s.client.snapshot().me, s.client.snapshot().node], [{ id: "u1", name: "ada" }, "n1"]);
+  assert.deepEqual([s.client.snapshot().me, s.client.snapshot().node], [{ id: "u1", name: "ada", role: "guest" }, "n1"]);
 });
 
 test("tries come ever later, say when, and can be had at once", async () => {

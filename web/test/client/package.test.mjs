@@ -15,7 +15,7 @@ import { bundle, gzipped } from "./support/bundle.mjs";
 
 const run = promisify(execFile);
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
-const ADDED_AT_MOST = 6_350;
+const ADDED_AT_MOST = 6_650;
 /** The server's own client, asked for by the page without a copy of ours. */
 const socketIo = createRequire(import.meta.url).resolve("socket.io-client/package.json").replace("/package.json", "");
 
@@ -31,7 +31,7 @@ test("a changed Rust type changes the generated ones", () => {
   assert.notEqual(readFileSync(here("../../src/client/types.generated.ts"), "utf8"), generate(schemas));
 });
 
-test("it adds at most 6.35 kB to socket.io-client", { timeout: 180_000 }, async (t) => {
+test("it adds at most 6.65 kB to socket.io-client", { timeout: 180_000 }, async (t) => {
   const without = `import { io } from "socket.io-client";\nwindow.socket = io("/chat");`;
   const withIt = `import { createClient } from "./client/dist/index.js";\nwindow.client = createClient();`;
   const [alone, both] = [gzipped(await bundle(without)), gzipped(await bundle(withIt))];

@@ -74,10 +74,10 @@ export class FakeSocket {
     // As it goes over the wire.
     return JSON.parse(JSON.stringify(said));
   }
-  accept({ session = "s1", user = { id: "u1", name: "ada", role: "guest" }, node = "n1", ahead = 0 } = {}) {
+  accept({ session = "s1", user = { id: "u1", name: "ada", role: "guest" }, node = "n1", ahead = 0, expires_at } = {}) {
     this.active = this.connected = true;
     this.tell("connect");
-    this.tell("session:ready", { session, user, node, limits: {}, connection: "c", rooms: [], server_time: this.env.now() + ahead });
+    this.tell("session:ready", { session, user, node, limits: {}, connection: "c", rooms: [], server_time: this.env.now() + ahead, expires_at });
   }
   refuse(code) {
     this.active = false;
