@@ -171,7 +171,7 @@ test("typing, people and a new name are heard on another node", limit, async () 
   ada.proxy.cut();
   await whenClient(ada, (s) => s.state === "reconnecting", "ada reconnects");
   await whenClient(ada, (s) => s.state === "ready", "ada is back");
-  assert.deepEqual(ada.client.snapshot().me, { id, name: "augusta" });
+  assert.deepEqual(ada.client.snapshot().me, { id, name: "augusta", role: "guest" });
 });
 
 test("a session that is not valid is dropped once, and said", limit, async () => {
