@@ -304,12 +304,13 @@ async fn carry(shared: Arc<Shared>, mut client: TcpStream, number: u64) {
     client.set_nodelay(true).ok();
     let mut server = None;
     let (mut verb, mut cuts) = (shared.verb.subscribe(), shared.cuts.subscribe());
+    let before = *cuts.borrow();
     let ended = tokio::select! {
         // What was cut before it was healed stays cut.
         biased;
         _ = verb.wait_for(|verb| *verb == Verb::Reset) => Err(pump::Reset),
         _ = cuts.changed() => Err(pump::Reset),
-        ended = through(&shared, &mut client, &mut server, number) => ended,
+        ended = through(&shared, &mut client, &mut server, (number, before)) => ended,
     };
     if ended.is_err() {
         for end in [Some(&client), server.as_ref()].into_iter().flatten() {
@@ -322,14 +323,14 @@ async fn through(
     shared: &Shared,
     client: &mut TcpStream,
     server: &mut Option<TcpStream>,
-    number: u64,
+    (number, cuts): (u64, u64),
 ) -> Result<(), pump::Reset> {
     // Nobody at the other end hears of a connection that is held from the start.
     let mut verb = shared.verb.subscribe();
     verb.wait_for(|verb| *verb != Verb::Blackhole).await.ok();
     let server = server.insert(connect(&shared.plan, number).await.ok_or(pump::Reset)?);
     let choices = StdRng::seed_from_u64(shared.plan.seed ^ number);
-    pump::both(shared, client, server, choices).await
+    pump::both(shared, client, server, (cuts, choices)).await
 }
 
 async fn connect(plan: &Plan, number: u64) -> Option<TcpStream> {

@@ -39,28 +39,30 @@ pub(super) async fn both(
     shared: &Shared,
     client: &mut TcpStream,
     server: &mut TcpStream,
-    mut choices: StdRng,
+    (cuts, mut choices): (u64, StdRng),
 ) -> Result<(), Reset> {
     let (from_client, to_server) = (client.split(), server.split());
     let ((from_client, to_client), (from_server, to_server)) = (from_client, to_server);
-    let up = OneWay { shared, way: Way::Up, choices: StdRng::from_rng(&mut choices) };
-    let down = OneWay { shared, way: Way::Down, choices };
+    let up = OneWay { shared, way: Way::Up, cuts, choices: StdRng::from_rng(&mut choices) };
+    let down = OneWay { shared, way: Way::Down, cuts, choices };
     tokio::try_join!(up.run(from_client, to_server), down.run(from_server, to_client)).map(drop)
 }
 
 struct OneWay<'a> {
     shared: &'a Shared,
     way: Way,
+    /// How often everything had been cut when this connection began.
+    cuts: u64,
     choices: StdRng,
 }
 
 impl OneWay<'_> {
     async fn run(self, from: ReadHalf<'_>, to: WriteHalf<'_>) -> Result<(), Reset> {
         let (keep, kept) = channel(self.shared.plan.width.chunks);
-        let Self { shared, way, choices } = self;
+        let Self { shared, way, cuts, choices } = self;
         tokio::try_join!(
             Reader { shared, way, choices, due: Instant::now(), tail: Vec::new() }.run(from, keep),
-            Writer { shared, way, since: Verb::Pass, passed: 0 }.run(to, kept),
+            Writer { shared, way, cuts, since: Verb::Pass, passed: 0 }.run(to, kept),
         )
         .map(drop)
     }
@@ -155,6 +157,7 @@ impl Reader<'_> {
 struct Writer<'a> {
     shared: &'a Shared,
     way: Way,
+    cuts: u64,
     /// The verb `passed` belongs to.
     since: Verb,
     /// Bytes this connection has passed since then.
@@ -170,6 +173,10 @@ impl Writer<'_> {
             }
             let now =
                 verb.wait_for(|verb| !verb.holds(self.way)).await.map_err(|_| Reset)?.to_owned();
+            // Cut and healed in one breath: nobody may have heard of the cut yet.
+            if *self.shared.cuts.borrow() != self.cuts {
+                return Err(Reset);
+            }
             match piece {
                 Piece::Bytes { mut bytes, is_reply, .. } => {
                     let go_on = self.judge(now, &mut bytes, is_reply);
