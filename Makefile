@@ -10,8 +10,7 @@ help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
 
 run: web ## build page and server, start one node on the embedded store
-	cargo build --release --locked
-	./target/release/hubbub serve
+	cargo run --release --locked -- serve
 
 test: tools web check unit clients k8s-test ## everything: install what the tests need, then all of them
 
